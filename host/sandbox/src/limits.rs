@@ -1,0 +1,128 @@
+//! What one call has used, and which limit it broke.
+
+use std::sync::Arc;
+
+use lb_model::provider::{Breach, CallError};
+use wasmtime::{ResourceLimiter, Trap, UpdateDeadline, WasmBacktrace};
+
+use crate::{configuration::Limits, engine::TICK};
+
+/// The call broke a limit. Raised as a trap, so that nothing of the provider runs after it.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Exceeded {
+    kind: Breach,
+    message: String,
+}
+
+impl Exceeded {
+    fn trap(kind: Breach, message: String) -> wasmtime::Error {
+        wasmtime::Error::new(Self { kind, message })
+    }
+}
+
+/// What a call has used so far.
+pub(crate) struct Budget {
+    limits: Arc<Limits>,
+    memory_bytes: u64,
+    table_elements: u64,
+    host_calls: u64,
+    ticks: u128,
+}
+
+impl Budget {
+    pub(crate) fn new(limits: Arc<Limits>) -> Self {
+        Self { limits, memory_bytes: 0, table_elements: 0, host_calls: 0, ticks: 0 }
+    }
+
+    /// Counts a call of a granted function.
+    pub(crate) fn charge_host_call(&mut self) -> wasmtime::Result<()> {
+        self.host_calls += 1;
+        let most = self.limits.host_calls;
+        if self.host_calls > most {
+            let message = format!("more than {most} calls of granted functions (limits.host-calls)");
+            return Err(Exceeded::trap(Breach::HostCalls, message));
+        }
+        Ok(())
+    }
+
+    /// Counts a tick during which the provider computed. Time that it waits in the host raises the epoch too, but is
+    /// seen as one tick when the provider goes on.
+    pub(crate) fn charge_tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
+        self.ticks += 1;
+        let most = self.limits.compute_ms;
+        if self.ticks * TICK.as_millis() > u128::from(most) {
+            let message = format!("more than {most} ms of computing (limits.compute-ms)");
+            return Err(Exceeded::trap(Breach::ComputeDeadline, message));
+        }
+        Ok(UpdateDeadline::Yield(1))
+    }
+}
+
+/// A refusal is a trap, not a failed `memory.grow`: a guest answers that with an abort that hides the reason.
+impl ResourceLimiter for Budget {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        let total = self.memory_bytes + (desired - current) as u64;
+        let most = self.limits.memory_bytes;
+        if total > most {
+            let message = format!("{total} bytes of memory, of {most} at most (limits.memory-bytes)");
+            return Err(Exceeded::trap(Breach::Memory, message));
+        }
+        self.memory_bytes = total;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        let total = self.table_elements + (desired - current) as u64;
+        let most = self.limits.table_elements;
+        if total > most {
+            let message = format!("{total} table elements, of {most} at most (limits.table-elements)");
+            return Err(Exceeded::trap(Breach::Table, message));
+        }
+        self.table_elements = total;
+        Ok(true)
+    }
+}
+
+/// The call did not end in time.
+pub(crate) fn wall_deadline(limits: &Limits) -> CallError {
+    let message = format!("more than {} ms from start to end (limits.wall-ms)", limits.wall_ms);
+    CallError::Breach { kind: Breach::WallDeadline, message }
+}
+
+/// Which limit an error of the engine means, in one line that ends with where in the provider it came from.
+pub(crate) fn breach(error: &wasmtime::Error, limits: &Limits) -> CallError {
+    let (kind, reason) = if let Some(exceeded) = error.downcast_ref::<Exceeded>() {
+        (exceeded.kind, exceeded.message.clone())
+    } else if error.downcast_ref::<Trap>() == Some(&Trap::StackOverflow) {
+        (Breach::Stack, format!("more than {} bytes of stack (limits.stack-bytes)", limits.stack_bytes))
+    } else if out_of_hostcall_fuel(error) {
+        (Breach::Bytes, format!("more than {} bytes at once (limits.bytes)", limits.bytes))
+    } else {
+        (Breach::Trap, error.root_cause().to_string())
+    };
+    let message = match frames(error) {
+        Some(frames) => format!("{reason}; in {frames}"),
+        None => reason,
+    };
+    CallError::Breach { kind, message }
+}
+
+/// The engine's error for too many bytes crossing at once has no public type.
+fn out_of_hostcall_fuel(error: &wasmtime::Error) -> bool {
+    error.root_cause().to_string().ends_with("fuel allocated for hostcalls has been exhausted")
+}
+
+/// The innermost functions of the provider, innermost first, from a text of one line for each: `0: 0x1a2 - name`.
+fn frames(error: &wasmtime::Error) -> Option<String> {
+    const SHOWN: usize = 8;
+    let backtrace = error.downcast_ref::<WasmBacktrace>()?.to_string();
+    let names: Vec<_> = backtrace.lines().filter_map(|line| Some(line.split_once(" - ")?.1)).take(SHOWN).collect();
+    (!names.is_empty()).then(|| names.join(" < "))
+}

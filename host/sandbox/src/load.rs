@@ -1,0 +1,138 @@
+//! From a file to a plugin that can be called.
+
+mod bytes;
+pub(crate) mod imports;
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use lb_model::{bindings::PluginPre, provider::KeySource, types::Descriptor};
+use tokio::task::spawn_blocking;
+use wasmtime::component::Component;
+
+use crate::{
+    Error, Metrics, Plugin, ProviderConfiguration, Sandbox,
+    call::Caller,
+    configuration::Grants,
+    grants::{self, Granted, GrantedDirectory},
+};
+use bytes::ComponentFile;
+use imports::Imports;
+
+impl Sandbox {
+    /// Loads a provider: reads its file, checks its imports against the grants before any of it runs, compiles it or
+    /// takes it from the cache, has it describe itself and check its settings.
+    ///
+    /// Two plugins on one granted directory share its services, so that a new version takes over without a restart.
+    ///
+    /// # Errors
+    /// Says what is wrong and what to do; see [`Error`]. Nothing of what runs is changed.
+    pub async fn load(
+        &self,
+        path: &Path,
+        configuration: ProviderConfiguration,
+        keys: Arc<dyn KeySource>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Plugin, Error> {
+        configuration.validate()?;
+        let ProviderConfiguration { settings, grants, limits } = configuration;
+        // A stack of 64 MiB at most was checked above.
+        let engine = self.engine(usize::try_from(limits.stack_bytes).unwrap_or(usize::MAX))?;
+        let file = blocking({
+            let path = path.to_owned();
+            move || ComponentFile::read(&path)
+        })
+        .await?;
+        let digest = file.digest();
+        let component = blocking({
+            let (engine, path) = (engine.clone(), path.to_owned());
+            move || {
+                let compiled = Component::from_binary(&engine, &file.bytes);
+                compiled.map_err(|error| Error::Compile { path, reason: format!("{error:#}") })
+            }
+        })
+        .await?;
+        let imports = Imports::read(path, &component.component_type(), &engine)?;
+        imports.check(path, &grants)?;
+        let unfit = |error: wasmtime::Error| Error::World { path: path.to_owned(), reason: format!("{error:#}") };
+        let linker = grants::link(&engine, &imports).map_err(unfit)?;
+        let component = linker.instantiate_pre(&component).and_then(PluginPre::new).map_err(unfit)?;
+        let granted = Arc::new(self.grant(&grants, keys, &metrics).await?);
+        let mut caller = Caller {
+            engine,
+            component,
+            granted,
+            limits: Arc::new(limits),
+            metrics,
+            provider: imports::provider_name(path).into(),
+            version: "".into(),
+            uses_wasi: imports.wasi,
+        };
+        let failed = |function| move |source| Error::Call { path: path.to_owned(), function, source };
+        let descriptor = caller.describe().await.map_err(failed("describe"))?;
+        check_descriptor(path, &descriptor)?;
+        imports::check_wanted(path, &descriptor, &grants)?;
+        caller.provider = descriptor.name.as_str().into();
+        caller.version = descriptor.version.as_str().into();
+        let settings = settings.to_string();
+        let checked = caller.check_settings(&settings).await.map_err(failed("check-settings"))?;
+        checked.map_err(|message| Error::Settings { provider: descriptor.name.clone(), message })?;
+        Ok(Plugin::new(caller, descriptor, settings, digest))
+    }
+
+    /// Opens what is granted.
+    async fn grant(&self, grants: &Grants, keys: Arc<dyn KeySource>, metrics: &Arc<Metrics>) -> Result<Granted, Error> {
+        let Some(files) = &grants.files else {
+            return Ok(Granted { files: None, services: BTreeMap::new(), keys });
+        };
+        let directory = blocking({
+            let (sandbox, path) = (self.clone(), files.path.clone());
+            move || sandbox.directories().open(&path)
+        })
+        .await?;
+        let services = grants
+            .services
+            .iter()
+            .map(|(name, grant)| (name.clone(), directory.service(name, grant, metrics)))
+            .collect();
+        let files = Some(GrantedDirectory { directory, max_bytes: files.max_bytes });
+        Ok(Granted { files, services, keys })
+    }
+}
+
+/// Metrics and logs carry the name, and an annotation prefix decides what the provider is shown.
+fn check_descriptor(path: &Path, descriptor: &Descriptor) -> Result<(), Error> {
+    let wrong = |reason: String| Err(Error::Descriptor { path: path.to_owned(), reason });
+    let name = &descriptor.name;
+    let is_label = (1..=63).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && !name.starts_with('-')
+        && !name.ends_with('-');
+    if !is_label {
+        return wrong(format!("its name `{}` is no DNS label: a-z 0-9 - only", name.escape_debug()));
+    }
+    let version = &descriptor.version;
+    let is_version = (1..=64).contains(&version.len())
+        && version.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'+'));
+    if !is_version {
+        return wrong(format!("its version `{}` is no semantic version", version.escape_debug()));
+    }
+    for prefix in &descriptor.annotation_prefixes {
+        let whole_cluster = prefix.trim_matches(['.', '/']).is_empty();
+        if whole_cluster || prefix.chars().any(|character| character.is_control() || character.is_whitespace()) {
+            return wrong(format!("`{}` is no annotation key and no prefix of one", prefix.escape_debug()));
+        }
+    }
+    Ok(())
+}
+
+async fn blocking<R: Send + 'static>(
+    operation: impl FnOnce() -> Result<R, Error> + Send + 'static,
+) -> Result<R, Error> {
+    match spawn_blocking(operation).await {
+        Ok(result) => result,
+        Err(stopped) => match stopped.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(cancelled) => Err(Error::Engine(format!("the runtime shuts down: {cancelled}"))),
+        },
+    }
+}

@@ -1,0 +1,293 @@
+//! What a component imports, read from its type, against what was granted.
+
+use std::{collections::BTreeSet, fmt, path::Path};
+
+use lb_model::types::Descriptor;
+use wasmtime::{
+    Engine,
+    component::types::{Component, ComponentExtern, ComponentItem},
+};
+
+use crate::{CONTRACT_VERSION, Error, configuration::Grants, line::printable};
+
+const PACKAGE: &str = "lb-controller:provider/";
+
+const OTHER_VERSION: &str = "this controller has version 0.1.0. Build it with the SDK of that version, or use the \
+                             controller that it was built for";
+
+/// What an operator can grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Capability {
+    Files,
+    Services,
+    Keys,
+    KeyReveal,
+    Http,
+}
+
+impl Capability {
+    const ALL: [Self; 5] = [Self::Files, Self::Services, Self::Keys, Self::KeyReveal, Self::Http];
+
+    /// The name of its interface.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::Services => "services",
+            Self::Keys => "keys",
+            Self::KeyReveal => "key-reveal",
+            Self::Http => "http",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|capability| capability.name() == name)
+    }
+
+    fn is_granted(self, grants: &Grants) -> bool {
+        match self {
+            Self::Files => grants.files.is_some(),
+            Self::Services => !grants.services.is_empty(),
+            Self::Keys => grants.keys.store,
+            Self::KeyReveal => grants.keys.reveal,
+            Self::Http => !grants.http.is_empty(),
+        }
+    }
+}
+
+/// What a component imports.
+#[derive(Debug, Default)]
+pub(crate) struct Imports {
+    pub(crate) capabilities: BTreeSet<Capability>,
+    pub(crate) wasi: bool,
+}
+
+impl Imports {
+    /// Reads them. Fails if the component is no provider, or imports what no operator can grant.
+    pub(crate) fn read(path: &Path, component: &Component, engine: &Engine) -> Result<Self, Error> {
+        check_exports(path, component, engine)?;
+        let mut imports = Self::default();
+        let mut unknown = Vec::new();
+        // An interface without functions only gives types to others.
+        for (name, _) in component.imports(engine).filter(|(_, item)| has_functions(item, engine)) {
+            let Some(interface) = name.strip_prefix(PACKAGE) else {
+                if is_wasi(name) {
+                    imports.wasi = true;
+                } else {
+                    unknown.push(name.to_owned());
+                }
+                continue;
+            };
+            if !is_supported(interface) {
+                let reason = format!("it imports {name}, {OTHER_VERSION}");
+                return Err(Error::World { path: path.to_owned(), reason });
+            }
+            match interface.split('@').next().unwrap_or_default() {
+                "log" | "clock" | "random" => {}
+                interface => match Capability::named(interface) {
+                    Some(capability) => drop(imports.capabilities.insert(capability)),
+                    None => unknown.push(name.to_owned()),
+                },
+            }
+        }
+        if !unknown.is_empty() {
+            return Err(Error::UnknownImports { path: path.to_owned(), imports: unknown });
+        }
+        Ok(imports)
+    }
+
+    /// Fails with all that is missing, and the configuration that would grant it.
+    pub(crate) fn check(&self, path: &Path, grants: &Grants) -> Result<(), Error> {
+        let mut needed = self.capabilities.clone();
+        // What a service or a key is kept in.
+        if needed.contains(&Capability::Services) || needed.contains(&Capability::Keys) {
+            needed.insert(Capability::Files);
+        }
+        let missing = needed.into_iter().filter(|capability| !capability.is_granted(grants)).map(Missing::capability);
+        refuse(path, &missing.collect::<Vec<_>>())
+    }
+}
+
+/// Fails if the provider says that it wants a grant that it did not get. Imports tell capabilities only; this tells names.
+pub(crate) fn check_wanted(path: &Path, descriptor: &Descriptor, grants: &Grants) -> Result<(), Error> {
+    let mut missing = Vec::new();
+    for wanted in &descriptor.grants {
+        let Some(capability) = Capability::named(&wanted.capability) else {
+            let reason = format!("it wants `{}`, which is no capability", wanted.capability.escape_debug());
+            return Err(Error::Descriptor { path: path.to_owned(), reason });
+        };
+        let is_granted = match capability {
+            Capability::Services => grants.services.contains_key(&wanted.name),
+            Capability::Http => grants.http.contains_key(&wanted.name),
+            other => other.is_granted(grants),
+        };
+        if !is_granted {
+            missing.push(Missing { capability, name: printable(&wanted.name), reason: printable(&wanted.reason) });
+        }
+    }
+    refuse(path, &missing)
+}
+
+/// What to call a provider that has not told its name: its file without ending.
+pub(crate) fn provider_name(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// One thing that is not granted.
+struct Missing {
+    capability: Capability,
+    /// The name of the grant; empty if it has none, or it is not known.
+    name: String,
+    /// Why the provider wants it; empty if it is not known.
+    reason: String,
+}
+
+impl Missing {
+    fn capability(capability: Capability) -> Self {
+        Self { capability, name: String::new(), reason: String::new() }
+    }
+
+    /// Its lines of the configuration, below the first line of its section.
+    fn yaml(&self, provider: &str) -> String {
+        let reason = if self.reason.is_empty() { String::new() } else { format!("  # {}", self.reason) };
+        match self.capability {
+            Capability::Files => format!("    path: /var/lib/lb-controller/{provider}{reason}\n"),
+            Capability::Services => {
+                let name = if self.name.is_empty() { "<name>" } else { &self.name };
+                format!("    {name}:{reason}\n      program: <program>\n      args: []\n")
+            }
+            Capability::Keys => format!("    store: true{reason}\n"),
+            Capability::KeyReveal => format!("    reveal: true{reason}\n"),
+            Capability::Http => String::new(),
+        }
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.capability.name())?;
+        if self.name.is_empty() { Ok(()) } else { write!(formatter, " ({})", self.name) }
+    }
+}
+
+fn refuse(path: &Path, missing: &[Missing]) -> Result<(), Error> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let advice = advice(missing, &provider_name(path));
+    Err(Error::NotGranted { path: path.to_owned(), missing: missing.iter().map(ToString::to_string).collect(), advice })
+}
+
+/// The configuration that would grant it.
+fn advice(missing: &[Missing], provider: &str) -> String {
+    let section = |head: &str, capabilities: &[Capability]| {
+        let entries = missing.iter().filter(|missing| capabilities.contains(&missing.capability));
+        let lines: String = entries.map(|missing| missing.yaml(provider)).collect();
+        if lines.is_empty() { lines } else { format!("  {head}:\n{lines}") }
+    };
+    let yaml = [
+        section("files", &[Capability::Files]),
+        section("services", &[Capability::Services]),
+        section("keys", &[Capability::Keys, Capability::KeyReveal]),
+    ]
+    .concat();
+    let mut advice = String::new();
+    if !yaml.is_empty() {
+        advice.push_str("If it may have this, grant it in the provider's configuration:\n\ngrants:\n");
+        advice.push_str(&yaml);
+    }
+    if missing.iter().any(|missing| missing.capability == Capability::Http) {
+        advice.push_str("HTTP cannot be granted in this version.\n");
+    }
+    advice
+}
+
+fn check_exports(path: &Path, component: &Component, engine: &Engine) -> Result<(), Error> {
+    let exports: Vec<_> = component.exports(engine).map(|(name, _)| name).collect();
+    let provider =
+        |name: &&&str| name.strip_prefix(PACKAGE).is_some_and(|rest| rest.split('@').next() == Some("provider"));
+    let reason = match exports.iter().find(provider) {
+        Some(name) if name.strip_prefix(PACKAGE).is_some_and(is_supported) => return Ok(()),
+        Some(name) => format!("it exports {name}, {OTHER_VERSION}"),
+        None if exports.is_empty() => {
+            format!("it exports nothing, a provider exports {PACKAGE}provider@{CONTRACT_VERSION}")
+        }
+        None => format!(
+            "it is a component of another world: it exports {}, a provider exports {PACKAGE}provider@{CONTRACT_VERSION}",
+            exports.join(", ")
+        ),
+    };
+    Err(Error::World { path: path.to_owned(), reason })
+}
+
+/// Whether `<interface>@<version>` is of a version that this host has. Before 1.0, minor versions are incompatible.
+fn is_supported(interface: &str) -> bool {
+    let (minor, _patch) = CONTRACT_VERSION.rsplit_once('.').expect("three numbers");
+    let version = interface.split_once('@').map_or("", |(_, version)| version);
+    version.strip_prefix(minor).is_some_and(|patch| patch.starts_with('.'))
+}
+
+fn is_wasi(name: &str) -> bool {
+    const PACKAGES: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
+    let Some((package, rest)) = name.strip_prefix("wasi:").and_then(|name| name.split_once('/')) else { return false };
+    PACKAGES.contains(&package) && rest.split_once('@').is_some_and(|(_, version)| version.starts_with("0.2."))
+}
+
+fn has_functions(item: &ComponentExtern<'_>, engine: &Engine) -> bool {
+    match &item.ty {
+        ComponentItem::ComponentInstance(instance) => instance
+            .exports(engine)
+            .any(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_) | ComponentItem::Resource(_))),
+        ComponentItem::Type(_) => false,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use lb_model::types::{Descriptor, Placement, Scope, WantedGrant};
+
+    use super::{check_wanted, is_supported, is_wasi};
+    use crate::{Error, ProviderConfiguration};
+
+    fn wanting(capability: &str, name: &str) -> Descriptor {
+        Descriptor {
+            name: "web".to_owned(),
+            version: "1.0.0".to_owned(),
+            scope: Scope::PerClass,
+            placement: Placement::EveryReplica,
+            features: Vec::new(),
+            annotation_prefixes: Vec::new(),
+            observe_interval: 0,
+            settings_schema: "{}".to_owned(),
+            grants: vec![WantedGrant {
+                capability: capability.to_owned(),
+                name: name.to_owned(),
+                reason: "Serves traffic.\nprogram: sh".to_owned(),
+            }],
+        }
+    }
+
+    #[test]
+    fn a_grant_of_another_name_is_not_the_one_that_is_wanted() {
+        let configuration: ProviderConfiguration =
+            serde_saphyr::from_str("grants: { files: { path: /x }, services: { nginx: { program: nginx } } }").unwrap();
+        let check = |descriptor: Descriptor| check_wanted(Path::new("web.wasm"), &descriptor, &configuration.grants);
+        check(wanting("services", "nginx")).unwrap();
+        check(wanting("files", "")).unwrap();
+        let error = check(wanting("services", "haproxy")).unwrap_err().to_string();
+        assert!(error.contains("was not granted: services (haproxy)"), "{error}");
+        assert!(error.contains("    haproxy:  # Serves traffic.\\nprogram: sh\n      program: <program>\n"), "{error}");
+        assert!(matches!(check(wanting("http", "api")), Err(Error::NotGranted { .. })));
+        assert!(matches!(check(wanting("sockets", "")), Err(Error::Descriptor { .. })));
+    }
+
+    #[test]
+    fn versions_are_told_apart() {
+        assert!(is_supported("files@0.1.0") && is_supported("files@0.1.7"));
+        assert!(!is_supported("files@0.2.0") && !is_supported("files@0.10.0") && !is_supported("files"));
+        assert!(is_wasi("wasi:cli/stderr@0.2.6") && is_wasi("wasi:io/streams@0.2.0"));
+        assert!(!is_wasi("wasi:http/outgoing-handler@0.2.0") && !is_wasi("wasi:cli/stderr@0.3.0"));
+    }
+}

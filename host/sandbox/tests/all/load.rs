@@ -1,0 +1,157 @@
+use std::{fs, path::PathBuf};
+
+use lb_model::provider::Provider;
+use lb_sandbox::{Error, ProviderConfiguration, Sandbox, SandboxOptions};
+use serde_json::json;
+
+use crate::world::{World, breach, change};
+
+/// Writes a file that is to be loaded; what the load says.
+async fn refused(world: &World, bytes: &[u8]) -> Error {
+    let path = world.path("provider.wasm");
+    fs::write(&path, bytes).unwrap();
+    match world.load(&path, json!({})).await {
+        Ok(_) => panic!("it was loaded"),
+        Err(error) => error,
+    }
+}
+
+/// The quiet guest, with a name in it replaced by one of the same length.
+fn renamed(guest: &str, from: &str, to: &str) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let mut bytes = fs::read(lb_guests::component(guest)).unwrap();
+    let places: Vec<_> = bytes.windows(from.len()).enumerate().filter(|(_, it)| *it == from.as_bytes()).collect();
+    let places: Vec<_> = places.into_iter().map(|(place, _)| place).collect();
+    assert!(!places.is_empty());
+    for place in places {
+        bytes[place..place + to.len()].copy_from_slice(to.as_bytes());
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn a_provider_that_wants_nothing_is_loaded() {
+    let world = World::new();
+    let plugin = world.load(&lb_guests::component("quiet"), json!({})).await.unwrap();
+    assert_eq!((plugin.name(), plugin.version()), ("quiet", "0.1.0"));
+    assert_eq!(plugin.descriptor().name, "quiet");
+    assert!(plugin.digest().len() == 64 && plugin.digest().bytes().all(|byte| byte.is_ascii_hexdigit()));
+    plugin.apply(change("lb")).await.unwrap();
+    plugin.remove("lb").await.unwrap();
+    assert!(plugin.observe().await.unwrap().is_empty());
+    plugin.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_is_no_component_is_refused() {
+    let world = World::new();
+    for (bytes, told) in [
+        (&b"#!/bin/sh\n"[..], "not WebAssembly"),
+        (b"", "empty"),
+        (b"\0asm\x01\0\0\0", "wasm-component-ld"),
+        (b"\0asm\x0d\0\x01\0\xff\xff\xff", "cannot be compiled"),
+    ] {
+        let error = refused(&world, bytes).await.to_string();
+        assert!(error.contains(told) && error.contains("provider.wasm"), "{error}");
+    }
+    let missing = world.load(&world.path("missing.wasm"), json!({})).await.err().unwrap().to_string();
+    assert!(missing.contains("there is no provider at") && missing.contains("missing.wasm"), "{missing}");
+    let directory = world.load(world.temporary.path(), json!({})).await.err().unwrap().to_string();
+    assert!(directory.contains("not a file"), "{directory}");
+}
+
+#[tokio::test]
+async fn a_component_of_another_world_or_version_is_refused() {
+    let world = World::new();
+    let error = refused(&world, b"\0asm\x0d\0\x01\0").await.to_string();
+    assert!(error.contains("exports nothing") && error.contains("lb-controller:provider/provider@0.1.0"), "{error}");
+
+    let other = renamed("quiet", "lb-controller:provider/provider@0.1.0", "xx-controller:provider/provider@0.1.0");
+    let error = refused(&world, &other).await.to_string();
+    assert!(error.contains("another world") && error.contains("xx-controller:provider/provider@0.1.0"), "{error}");
+
+    let newer = renamed("quiet", "lb-controller:provider/provider@0.1.0", "lb-controller:provider/provider@0.2.0");
+    let error = refused(&world, &newer).await.to_string();
+    assert!(error.contains("provider@0.2.0") && error.contains("has version 0.1.0"), "{error}");
+
+    let newer = renamed("hostile", "lb-controller:provider/files@0.1.0", "lb-controller:provider/files@0.2.0");
+    let error = refused(&world, &newer).await.to_string();
+    assert!(error.contains("imports lb-controller:provider/files@0.2.0"), "{error}");
+
+    let unknown = renamed("hostile", "lb-controller:provider/random@0.1.0", "lb-controller:provider/rondam@0.1.0");
+    let error = refused(&world, &unknown).await.to_string();
+    assert!(error.contains("not in the contract: lb-controller:provider/rondam@0.1.0"), "{error}");
+
+    let preview3 = renamed("foreign", "wasi:random/random@0.2.", "wasi:random/random@0.3.");
+    let error = refused(&world, &preview3).await.to_string();
+    assert!(error.contains("not in the contract: wasi:random/random@0.3."), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_not_granted_is_listed_with_the_configuration_that_grants_it() {
+    let world = World::new();
+    let hostile = lb_guests::component("hostile");
+    let error = world.load(&hostile, json!({})).await.err().unwrap();
+    let Error::NotGranted { missing, advice, .. } = &error else { panic!("{error}") };
+    assert_eq!(missing, &["files", "services", "keys", "key-reveal"]);
+    let yaml = &advice[advice.find("grants:").unwrap()..];
+    let configuration: ProviderConfiguration = serde_saphyr::from_str(&yaml.replace("<name>", "web")).unwrap();
+    configuration.validate().unwrap();
+    let files = configuration.grants.files.unwrap();
+    assert_eq!(files.path, PathBuf::from("/var/lib/lb-controller/hostile"));
+    assert!(configuration.grants.keys.store && configuration.grants.keys.reveal);
+    assert_eq!(configuration.grants.services.len(), 1);
+    assert!(!world.counted().contains("hostile"), "nothing of it ran");
+
+    let mut almost = world.hostile_configuration(json!({}), json!({}));
+    almost["grants"]["keys"]["reveal"] = false.into();
+    let error = world.load(&hostile, almost).await.err().unwrap();
+    assert!(error.to_string().contains("was not granted: key-reveal.\n"), "{error}");
+    assert!(error.to_string().contains("grants:\n  keys:\n    reveal: true\n"), "{error}");
+}
+
+#[tokio::test]
+async fn http_cannot_be_granted_yet() {
+    let world = World::new();
+    let web = lb_guests::component("web");
+    let error = world.load(&web, json!({})).await.err().unwrap().to_string();
+    assert!(error.contains("was not granted: http") && error.contains("cannot be granted in this version"), "{error}");
+    let grants = json!({ "grants": { "http": { "metadata": {} } } });
+    let error = world.load(&web, grants).await.err().unwrap().to_string();
+    assert!(error.contains("`grants.http.metadata`") && error.contains("not available in this version"), "{error}");
+}
+
+#[tokio::test]
+async fn settings_that_the_provider_refuses_are_refused() {
+    let world = World::new();
+    let error = world.load(&lb_guests::component("quiet"), json!({ "settings": { "a": 1 } })).await.err().unwrap();
+    assert_eq!(error.to_string(), "the provider quiet refuses its settings: no setting is known: {\"a\":1}");
+
+    let configuration = world.hostile_configuration(json!({ "behaviour": "trap-in-check" }), json!({}));
+    let error = world.load(&lb_guests::component("hostile"), configuration).await.err().unwrap();
+    let Error::Call { function: "check-settings", source, .. } = error else { panic!("{error}") };
+    assert_eq!(breach(source).0.label(), "trap");
+}
+
+#[tokio::test]
+async fn compiled_providers_are_kept() {
+    let mut world = World::new();
+    let cache_dir = world.path("cache/compiled");
+    world.sandbox = Sandbox::new(SandboxOptions { cache_dir: Some(cache_dir.clone()) }).unwrap();
+    world.load(&lb_guests::component("quiet"), json!({})).await.unwrap();
+    assert!(fs::read_dir(&cache_dir).unwrap().count() > 0);
+    world.load(&lb_guests::component("quiet"), json!({})).await.unwrap();
+}
+
+#[test]
+fn a_cache_that_others_could_poison_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let temporary = tempfile::tempdir().unwrap();
+    fs::set_permissions(temporary.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let error = Sandbox::new(SandboxOptions { cache_dir: Some(temporary.path().to_owned()) }).err().unwrap();
+    assert!(error.to_string().contains("chmod o-w"), "{error}");
+    let file = temporary.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = Sandbox::new(SandboxOptions { cache_dir: Some(file) }).err().unwrap();
+    assert!(error.to_string().contains("Choose a writable directory"), "{error}");
+}
