@@ -1,0 +1,215 @@
+//! What users are told: Events about what is wrong, once, and one when all is well.
+
+use std::collections::BTreeSet;
+
+use lb_model::{
+    cluster::{Cluster, NamespacedName},
+    provider::CallError,
+    translate::NoticeKind,
+    types::{Error, ObjectRef, Rejection},
+};
+use tracing::{debug, info, warn};
+
+use super::Controller;
+use crate::{
+    error_policy::Requeue,
+    events::{Finding, Origin, action, reason},
+    lane::Lane,
+};
+
+/// The notices that the metrics count.
+pub(super) const KINDS: [NoticeKind; 4] =
+    [NoticeKind::Rejected, NoticeKind::Conflict, NoticeKind::Unsupported, NoticeKind::Warning];
+
+impl Controller {
+    /// Tells what translation finds wrong with an Ingress now.
+    pub(super) fn report_ingress(&mut self, key: &NamespacedName) {
+        let notices = self.translator.notices(key);
+        let findings: Vec<_> = notices.iter().map(Finding::translated).collect();
+        let counts = KINDS.map(|kind| notices.iter().filter(|notice| notice.kind == kind).count());
+        let counted = if self.translator.load_balancer_of(key).is_some() {
+            &mut self.subjects.entry(key.clone()).or_default().counted
+        } else if let Some(subject) = self.subjects.get_mut(key).filter(|_| self.leading) {
+            // There may be a status of ours to clear.
+            &mut subject.counted
+        } else {
+            self.forget(key);
+            return self.report(&Origin::Ingress(key.clone()), &findings);
+        };
+        let former = std::mem::replace(counted, counts);
+        self.count(former, counts);
+        self.due.insert(key.clone());
+        self.report(&Origin::Ingress(key.clone()), &findings);
+    }
+
+    /// Keeps the metrics up to the notices of one Ingress.
+    pub(super) fn count(&self, former: [usize; KINDS.len()], counts: [usize; KINDS.len()]) {
+        let signed = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        for ((kind, former), count) in KINDS.into_iter().zip(former).zip(counts) {
+            if former != count {
+                self.metrics.notices(kind, signed(count) - signed(former));
+            }
+        }
+    }
+
+    /// Tells what the provider refuses of a load balancer now: what its lane holds, and what the last call was refused for.
+    pub(super) fn report_refusals(&mut self, id: &str, refused: &[Rejection]) {
+        let standing = self.lanes.get(id).map(Lane::rejections).unwrap_or_default();
+        let findings: Vec<_> = standing.iter().chain(refused).map(Finding::refused).collect();
+        let ingresses: BTreeSet<_> = findings
+            .iter()
+            .filter(|finding| finding.object.kind == "Ingress")
+            .map(|finding| NamespacedName::new(&*finding.object.namespace, &*finding.object.name))
+            .collect();
+        let former = if ingresses.is_empty() {
+            self.refused.remove(id)
+        } else {
+            self.refused.insert(id.to_owned(), ingresses.clone())
+        };
+        let former = former.unwrap_or_default();
+        self.due.extend(former.symmetric_difference(&ingresses).cloned());
+        self.report(&Origin::LoadBalancer(id.to_owned()), &findings);
+    }
+
+    /// Whether the owner of an Ingress has been told that it, or a part of it, is not served.
+    pub(super) fn is_rejected(&self, key: &NamespacedName, load_balancer: &str) -> bool {
+        self.translator.notices(key).iter().any(|notice| notice.kind == NoticeKind::Rejected)
+            || self.refused.get(load_balancer).is_some_and(|ingresses| ingresses.contains(key))
+    }
+
+    /// Tells that a provider fails, unless that is known.
+    pub(super) fn report_failure(&mut self, id: &str, error: &CallError, requeue: Requeue) {
+        let reason = match error {
+            CallError::Provider(Error::Invalid(rejections)) if !rejections.is_empty() => return,
+            CallError::Provider(Error::Conflict(_)) if requeue == Requeue::Observe => {
+                debug!(load_balancer = id, %error, "somebody else changed the load balancer; it is applied anew");
+                return;
+            }
+            CallError::Provider(Error::Denied(_)) => reason::PROVIDER_DENIED,
+            CallError::Provider(_) => reason::PROVIDER_FAILED,
+            CallError::Breach { .. } => reason::PROVIDER_BREACH,
+        };
+        let text = error.to_string();
+        // A trap comes with its backtrace, which is for the log.
+        let message = format!("load balancer {id}: {}", text.lines().next().unwrap_or_default());
+        let object = self.blamed(id);
+        let finding = Finding {
+            object: object.clone().unwrap_or_else(|| reference("", &NamespacedName::new("", id), "")),
+            reason,
+            action: action::APPLY,
+            field: String::new(),
+            message,
+        };
+        let findings = [finding];
+        let origin = Origin::Failure(id.to_owned());
+        if self.logged.news(origin.clone(), &findings).is_empty() {
+            debug!(load_balancer = id, reason, error = text, ?requeue, "the provider failed again");
+        } else {
+            warn!(load_balancer = id, reason, error = text, ?requeue, "the provider failed");
+        }
+        if self.leading && object.is_some() {
+            self.told.news(origin, &findings).into_iter().for_each(|finding| self.events.publish(finding.clone()));
+        }
+    }
+
+    /// The provider works again, if it did not.
+    pub(super) fn failure_over(&mut self, id: &str) {
+        let origin = Origin::Failure(id.to_owned());
+        self.told.forget(&origin);
+        if self.logged.forget(&origin) {
+            info!(load_balancer = id, "the provider works again");
+        }
+    }
+
+    pub(super) fn report_observation(&mut self, error: &CallError) {
+        let finding = Finding {
+            object: reference("", &NamespacedName::new("", ""), ""),
+            reason: reason::PROVIDER_FAILED,
+            action: action::OBSERVE,
+            field: String::new(),
+            message: error.to_string(),
+        };
+        if self.logged.news(Origin::Observation, &[finding]).is_empty() {
+            debug!(%error, "the provider could not be observed again");
+        } else {
+            warn!(%error, "the provider could not be observed; it is tried again");
+        }
+    }
+
+    /// Logs what is wrong with the operator's own listeners: no object is to blame.
+    pub(super) fn report_streams(&mut self) {
+        let problems = self.translator.stream_problems();
+        let finding = |message: &String| Finding {
+            object: reference("", &NamespacedName::new("", ""), ""),
+            reason: reason::REJECTED,
+            action: action::TRANSLATE,
+            field: String::new(),
+            message: message.clone(),
+        };
+        let findings: Vec<_> = problems.iter().map(finding).collect();
+        for finding in self.logged.news(Origin::Streams, &findings) {
+            warn!(problem = finding.message, "a configured stream is not served");
+        }
+    }
+
+    pub(super) fn observation_over(&mut self) {
+        if self.logged.forget(&Origin::Observation) {
+            info!("the provider can be observed again");
+        }
+    }
+
+    /// Tells all that is wrong, as if nothing had been told yet.
+    pub(super) fn report_all(&mut self) {
+        self.told.clear();
+        let ingresses: Vec<_> = self.subjects.keys().cloned().collect();
+        for ingress in &ingresses {
+            self.report_ingress(ingress);
+        }
+        for id in self.refused.keys().cloned().collect::<Vec<_>>() {
+            self.report_refusals(&id, &[]);
+        }
+    }
+
+    /// Tells the owner of an Ingress that it is served.
+    pub(super) fn announce(&self, key: &NamespacedName, uid: &str, load_balancer: &str) {
+        self.events.publish(Finding {
+            object: reference("Ingress", key, uid),
+            reason: reason::SYNCED,
+            action: action::APPLY,
+            field: String::new(),
+            message: format!("served by load balancer {load_balancer}"),
+        });
+    }
+
+    fn report(&mut self, origin: &Origin, findings: &[Finding]) {
+        for finding in self.logged.news(origin.clone(), findings) {
+            let Finding { object, reason, field, message, .. } = finding;
+            let name = NamespacedName::new(&*object.namespace, &*object.name);
+            warn!(kind = object.kind, object = %name, reason, field, problem = message, "not served as asked");
+        }
+        if self.leading {
+            for finding in self.told.news(origin.clone(), findings) {
+                self.events.publish(finding.clone());
+            }
+        }
+    }
+
+    /// The object that an Event about a load balancer as a whole goes to: its owner, its class, or its oldest Ingress.
+    fn blamed(&self, id: &str) -> Option<ObjectRef> {
+        if let Some(owner) = self.translator.desired(id).and_then(|desired| desired.load_balancer.owner.as_ref()) {
+            return Some(owner.clone());
+        }
+        if let Some(class) = self.stores.ingress_class(id) {
+            let uid = class.metadata.uid.as_deref().unwrap_or_default();
+            return Some(reference("IngressClass", &NamespacedName::new("", id), uid));
+        }
+        let ingresses = self.translator.ingresses(id).filter_map(|key| self.stores.ingress(key).map(|it| (key, it)));
+        let (key, oldest) =
+            ingresses.min_by_key(|(_, it)| it.metadata.creation_timestamp.as_ref().map(|time| time.0))?;
+        Some(reference("Ingress", key, oldest.metadata.uid.as_deref().unwrap_or_default()))
+    }
+}
+
+fn reference(kind: &str, key: &NamespacedName, uid: &str) -> ObjectRef {
+    ObjectRef { kind: kind.to_owned(), namespace: key.namespace.clone(), name: key.name.clone(), uid: uid.to_owned() }
+}
