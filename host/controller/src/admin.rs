@@ -1,0 +1,68 @@
+//! The admin port: health, readiness, metrics, providers.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anyhow::Context;
+use axum::{Json, Router, extract::State, http::StatusCode, http::header, response::IntoResponse, routing::get};
+use lb_kubernetes::Readiness;
+use lb_sandbox::Plugin;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// What the admin port tells of.
+pub(crate) struct Admin {
+    pub(crate) registry: Registry,
+    pub(crate) readiness: Readiness,
+    pub(crate) plugin: Plugin,
+}
+
+impl Admin {
+    /// Serves until shutdown. Fails at once if the address cannot be had.
+    pub(crate) async fn serve(self, address: SocketAddr, shutdown: CancellationToken) -> anyhow::Result<SocketAddr> {
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("the admin address {address} cannot be had; choose another --admin-address"))?;
+        let address = listener.local_addr()?;
+        let router = Router::new()
+            .route("/healthz", get(async || "ok"))
+            .route("/readyz", get(ready))
+            .route("/metrics", get(metrics))
+            .route("/v1/providers", get(providers))
+            .with_state(Arc::new(self));
+        tokio::spawn(async move {
+            let served = axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned());
+            if let Err(error) = served.await {
+                tracing::error!(%error, "the admin port broke");
+            }
+        });
+        Ok(address)
+    }
+}
+
+async fn ready(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
+    if admin.readiness.is_ready() {
+        (StatusCode::OK, "ready\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready: the first complete apply has not succeeded yet\n")
+    }
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
+    let mut text = String::new();
+    match prometheus_client::encoding::text::encode(&mut text, &admin.registry) {
+        Ok(()) => Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)),
+        Err(error) => Err((StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
+    }
+}
+
+async fn providers(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
+    use lb_model::provider::Provider as _;
+    let descriptor = admin.plugin.descriptor();
+    Json(serde_json::json!([{
+        "name": descriptor.name,
+        "version": descriptor.version,
+        "digest": admin.plugin.digest(),
+        "features": descriptor.features,
+    }]))
+}

@@ -1,0 +1,364 @@
+//! Options from flags, environment and configuration file, in this order of precedence, and their defaults.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use lb_kubernetes::{LeaseOptions, Publish};
+use lb_model::{
+    cluster::NamespacedName,
+    translate::{ClassSelection, ServicePort, Stream},
+    types::{Address, HostMatch, Protocol},
+};
+use serde::Deserialize;
+
+use crate::logging::LogFormat;
+
+/// What the operator asked for cannot be understood: exit code 2.
+#[derive(Debug)]
+pub(crate) struct Usage(pub(crate) String);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// Everything that a flag, an environment variable or a key of the configuration file can say.
+#[derive(Debug, Clone, Default, clap::Args, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Options {
+    /// Where the objects come from; only `kubernetes` is known [default: kubernetes]
+    #[arg(long, env = "LB_CONTROLLER_CONTROLLER", value_name = "NAME")]
+    pub(crate) controller: Option<String>,
+    /// The provider: a name in the plugin directory, or the path of a component
+    #[arg(long, env = "LB_CONTROLLER_PROVIDER", value_name = "NAME|PATH")]
+    pub(crate) provider: Option<String>,
+    /// Where providers are looked for [default: beside the program, then /usr/lib/lb-controller/plugins]
+    #[arg(long, env = "LB_CONTROLLER_PLUGIN_DIR", value_name = "DIR")]
+    pub(crate) plugin_dir: Option<PathBuf>,
+    /// A configuration file; its keys are these flags, and settings, grants, limits, streams
+    #[arg(long, env = "LB_CONTROLLER_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub(crate) config: Option<PathBuf>,
+    /// How to reach Kubernetes [default: KUBECONFIG, ~/.kube/config, or the cluster around it]
+    #[arg(long, env = "LB_CONTROLLER_KUBECONFIG", value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Serve this class alone [default: every class of --controller-class, and the name lb]
+    #[arg(long, env = "LB_CONTROLLER_INGRESS_CLASS", value_name = "NAME")]
+    pub(crate) ingress_class: Option<String>,
+    /// The `spec.controller` of our classes [default: lb-controller.io/ingress]
+    #[arg(long, env = "LB_CONTROLLER_CONTROLLER_CLASS", value_name = "NAME")]
+    pub(crate) controller_class: Option<String>,
+    /// Take Ingresses that name no class, even where no class is marked as the default
+    #[arg(long, env = "LB_CONTROLLER_WATCH_INGRESS_WITHOUT_CLASS", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) watch_ingress_without_class: Option<bool>,
+    /// Watch this namespace only; may be given several times [default: all]
+    #[arg(long, env = "LB_CONTROLLER_WATCH_NAMESPACE", value_name = "NAMESPACE", value_delimiter = ',')]
+    pub(crate) watch_namespace: Vec<String>,
+    /// The address of the data plane for the Ingress status; may be given several times
+    #[arg(long, env = "LB_CONTROLLER_PUBLISH_ADDRESS", value_name = "IP|NAME", value_delimiter = ',')]
+    pub(crate) publish_address: Vec<String>,
+    /// The Service in front of the data plane, whose addresses go into the Ingress status
+    #[arg(long, env = "LB_CONTROLLER_PUBLISH_SERVICE", value_name = "NAMESPACE/NAME")]
+    pub(crate) publish_service: Option<String>,
+    /// The HTTP port of an Ingress that names none [default: 80]
+    #[arg(long, env = "LB_CONTROLLER_HTTP_PORT", value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) http_port: Option<u16>,
+    /// The HTTPS port of an Ingress that names none [default: 443]
+    #[arg(long, env = "LB_CONTROLLER_HTTPS_PORT", value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) https_port: Option<u16>,
+    /// The TLS Secret for clients whose host no Ingress has a certificate for [default: self-signed, made at start]
+    #[arg(long, env = "LB_CONTROLLER_DEFAULT_CERTIFICATE", value_name = "NAMESPACE/NAME")]
+    pub(crate) default_certificate: Option<String>,
+    /// Where /healthz, /readyz, /metrics and /v1/providers are served; `off` for nowhere [default: 127.0.0.1:10254]
+    #[arg(long, env = "LB_CONTROLLER_ADMIN_ADDRESS", value_name = "ADDRESS")]
+    pub(crate) admin_address: Option<String>,
+    /// Where providers' directories and compiled components are kept [default: /var/lib/lb-controller for root, else below the home directory]
+    #[arg(long, env = "LB_CONTROLLER_STATE_DIR", value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Elect a leader among replicas; only the leader writes status [default: true in a cluster, else false]
+    #[arg(long, env = "LB_CONTROLLER_LEADER_ELECT", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) leader_elect: Option<bool>,
+    /// The namespace of the lease [default: POD_NAMESPACE, or default]
+    #[arg(long, env = "LB_CONTROLLER_LEASE_NAMESPACE", value_name = "NAMESPACE")]
+    pub(crate) lease_namespace: Option<String>,
+    /// The name of the lease [default: lb-controller-<class>]
+    #[arg(long, env = "LB_CONTROLLER_LEASE_NAME", value_name = "NAME")]
+    pub(crate) lease_name: Option<String>,
+    /// `text` or `json` [default: text on a terminal, else json]
+    #[arg(long, env = "LB_CONTROLLER_LOG_FORMAT", value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+    /// What is logged: a level, or directives as in `info,provider=debug` [default: info]
+    #[arg(long, env = "LB_CONTROLLER_LOG_LEVEL", value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+    /// The provider's own settings, by the file only.
+    #[arg(skip)]
+    settings: Option<serde_json::Value>,
+    /// What the provider may reach, by the file only.
+    #[arg(skip)]
+    grants: Option<lb_sandbox::configuration::Grants>,
+    /// What one call of the provider may use, by the file only.
+    #[arg(skip)]
+    limits: Option<lb_sandbox::configuration::Limits>,
+    /// The last three as the file has them, to be laid over the configuration that came with the provider.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub(crate) provider_part: serde_json::Value,
+    /// TCP, UDP and TLS passthrough listeners, by the file only.
+    #[arg(skip)]
+    pub(crate) streams: Vec<StreamOptions>,
+}
+
+/// A listener that forwards connections unopened.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct StreamOptions {
+    /// The port that is opened.
+    port: u16,
+    protocol: StreamProtocol,
+    /// `namespace/name` of the Service.
+    service: String,
+    /// Number or name of the Service's port.
+    service_port: ServicePortOptions,
+    /// `tls` only: the SNI name, or `*.` and a suffix; absent for any.
+    #[serde(default)]
+    host: Option<String>,
+    /// Clients send a PROXY protocol header.
+    #[serde(default)]
+    proxy_protocol: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum StreamProtocol {
+    Tcp,
+    Udp,
+    Tls,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum ServicePortOptions {
+    Number(u16),
+    Name(String),
+}
+
+impl Options {
+    /// Fills what flags and environment left open from the configuration file, if there is one.
+    pub(crate) fn with_file(mut self) -> anyhow::Result<Self> {
+        let Some(path) = self.config.clone() else { return Ok(self) };
+        let file = read_file(&path)?;
+        macro_rules! fill {
+            ($($field:ident),+) => { $( self.$field = self.$field.or(file.$field); )+ };
+        }
+        macro_rules! fill_list {
+            ($($field:ident),+) => { $( if self.$field.is_empty() { self.$field = file.$field; } )+ };
+        }
+        fill!(
+            controller, provider, plugin_dir, kubeconfig, ingress_class, controller_class, watch_ingress_without_class,
+            publish_service, http_port, https_port, default_certificate, admin_address, state_dir, leader_elect,
+            lease_namespace, lease_name, log_format, log_level
+        );
+        fill_list!(watch_namespace, publish_address, streams);
+        self.provider_part = file.provider_part;
+        Ok(self)
+    }
+
+    /// The classes to serve.
+    pub(crate) fn classes(&self) -> ClassSelection {
+        match &self.ingress_class {
+            Some(name) => ClassSelection::Only(name.clone()),
+            None => ClassSelection::AllOfController { name: "lb".to_owned() },
+        }
+    }
+
+    /// The options of translation; the default certificate is filled in by the caller.
+    pub(crate) fn translate(&self) -> anyhow::Result<lb_model::translate::Options> {
+        let streams = self.streams.iter().enumerate();
+        let streams = streams.map(|(index, stream)| stream.resolve().with_context(|| format!("streams[{index}]")));
+        Ok(lb_model::translate::Options {
+            controller_name: self.controller_class.clone().unwrap_or_else(|| "lb-controller.io/ingress".to_owned()),
+            classes: self.classes(),
+            watch_without_class: self.watch_ingress_without_class.unwrap_or(false),
+            http_port: self.http_port.unwrap_or(80),
+            https_port: self.https_port.unwrap_or(443),
+            default_certificate: None,
+            streams: streams.collect::<anyhow::Result<_>>()?,
+        })
+    }
+
+    /// What goes into the status when the provider itself knows no address.
+    pub(crate) fn publish(&self) -> anyhow::Result<Publish> {
+        let addresses = self.publish_address.iter().map(|text| address(text)).collect::<anyhow::Result<_>>()?;
+        let service = self.publish_service.as_deref().map(|text| namespaced_name("--publish-service", text));
+        Ok(Publish { addresses, service: service.transpose()? })
+    }
+
+    /// The Secret of `--default-certificate`.
+    pub(crate) fn default_certificate_secret(&self) -> anyhow::Result<Option<NamespacedName>> {
+        let secret = self.default_certificate.as_deref();
+        secret.map(|text| namespaced_name("--default-certificate", text)).transpose()
+    }
+
+    /// How a leader is elected; `none` where this is the only replica.
+    pub(crate) fn lease(&self) -> Option<LeaseOptions> {
+        let in_cluster = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
+        if !self.leader_elect.unwrap_or(in_cluster) {
+            return None;
+        }
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let identity = variable("POD_NAME").or_else(|| variable("HOSTNAME")).unwrap_or_else(|| "lb-controller".to_owned());
+        let namespace = self.lease_namespace.clone().or_else(|| variable("POD_NAMESPACE"));
+        let name = self.lease_name.clone().unwrap_or_else(|| format!("lb-controller-{}", self.classes().name()));
+        Some(LeaseOptions::new(
+            namespace.unwrap_or_else(|| "default".to_owned()),
+            name,
+            format!("{identity}-{}", std::process::id()),
+        ))
+    }
+
+    /// Where the admin API is served, if at all.
+    pub(crate) fn admin(&self) -> anyhow::Result<Option<SocketAddr>> {
+        match self.admin_address.as_deref().unwrap_or("127.0.0.1:10254") {
+            "off" => Ok(None),
+            text => Ok(Some(text.parse().map_err(|_| {
+                Usage(format!("--admin-address {text:?} is not an address with a port, such as 0.0.0.0:10254, nor `off`"))
+            })?)),
+        }
+    }
+
+    /// The directory that state is kept in.
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        self.state_dir.clone().unwrap_or_else(|| {
+            let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
+            let base = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).or_else(home);
+            match base {
+                Some(base) if !rustix::process::geteuid().is_root() => base.join("lb-controller"),
+                _ => PathBuf::from("/var/lib/lb-controller"),
+            }
+        })
+    }
+}
+
+/// Reads a configuration file; an unknown key is an error that names its line.
+fn read_file(path: &Path) -> anyhow::Result<Options> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Usage(format!("the configuration file {} cannot be read: {error}", path.display())))?;
+    let invalid =
+        |error: serde_saphyr::Error| Usage(format!("the configuration file {} is not valid: {error}", path.display()));
+    let mut all: serde_json::Value = serde_saphyr::from_str(&text).map_err(invalid)?;
+    if all.is_null() {
+        return Ok(Options::default());
+    }
+    let mut options: Options = serde_saphyr::from_str(&text).map_err(invalid)?;
+    if let Some(all) = all.as_object_mut() {
+        all.retain(|key, _| matches!(key.as_str(), "settings" | "grants" | "limits"));
+    }
+    options.provider_part = all;
+    Ok(options)
+}
+
+impl StreamOptions {
+    fn resolve(&self) -> anyhow::Result<Stream> {
+        let protocol = match self.protocol {
+            StreamProtocol::Tcp => Protocol::Tcp,
+            StreamProtocol::Udp => Protocol::Udp,
+            StreamProtocol::Tls => Protocol::Tls,
+        };
+        if self.port == 0 {
+            return Err(Usage("port: must be between 1 and 65535".to_owned()).into());
+        }
+        if self.host.is_some() && self.protocol != StreamProtocol::Tls {
+            return Err(Usage("host: only a `tls` stream is told apart by host; remove it".to_owned()).into());
+        }
+        let host = match self.host.as_deref() {
+            None => None,
+            Some(host) => Some(match host.strip_prefix("*.") {
+                Some(suffix) => HostMatch::Wildcard(dns_name(suffix)?),
+                None => HostMatch::Exact(dns_name(host)?),
+            }),
+        };
+        Ok(Stream {
+            port: self.port,
+            protocol,
+            host,
+            service: namespaced_name("service", &self.service)?,
+            service_port: match &self.service_port {
+                ServicePortOptions::Number(number) => ServicePort::Number(*number),
+                ServicePortOptions::Name(name) => ServicePort::Name(name.clone()),
+            },
+            proxy_protocol: self.proxy_protocol,
+        })
+    }
+}
+
+fn namespaced_name(what: &str, text: &str) -> anyhow::Result<NamespacedName> {
+    match text.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
+            Ok(NamespacedName::new(namespace, name))
+        }
+        _ => Err(Usage(format!("{what}: {text:?} is not of the form namespace/name")).into()),
+    }
+}
+
+fn address(text: &str) -> anyhow::Result<Address> {
+    match text.parse::<std::net::IpAddr>() {
+        Ok(ip) => Ok(Address::Ip(ip.to_string())),
+        Err(_) => dns_name(text)
+            .map(Address::Hostname)
+            .map_err(|_| Usage(format!("--publish-address {text:?} is neither an IP address nor a DNS name")).into()),
+    }
+}
+
+fn dns_name(text: &str) -> anyhow::Result<String> {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if text.len() <= 253 && text.split('.').all(label) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(Usage(format!("{text:?} is not a DNS name")).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Options, String> {
+        serde_saphyr::from_str(text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_unknown_key_is_told_with_its_line() {
+        let error = parse("provider: nginx\nhttp-prot: 81\n").unwrap_err();
+        assert!(error.contains("http-prot") && error.contains('2'), "{error}");
+    }
+
+    #[test]
+    fn a_stream_needs_what_it_needs() {
+        let error = parse("streams:\n  - port: 9000\n    protocol: tcp\n").unwrap_err();
+        assert!(error.contains("service"), "{error}");
+        let options = parse("streams: [{port: 9000, protocol: tcp, service: shop/db, service-port: 5432}]").unwrap();
+        let streams = options.translate().unwrap().streams;
+        assert_eq!(streams[0].service, NamespacedName::new("shop", "db"));
+    }
+
+    #[test]
+    fn addresses_are_parsed_strictly() {
+        assert_eq!(address("::1").unwrap(), Address::Ip("::1".to_owned()));
+        assert_eq!(address("LB.example.com").unwrap(), Address::Hostname("lb.example.com".to_owned()));
+        assert!(address("not a name").is_err());
+        assert!(namespaced_name("--publish-service", "shop").is_err());
+    }
+}

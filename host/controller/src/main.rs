@@ -1,0 +1,27 @@
+//! An ingress controller whose load-balancer providers are sandboxed WebAssembly components.
+
+mod admin;
+mod args;
+mod config;
+mod default_certificate;
+mod dev;
+mod logging;
+mod manifests;
+mod plugin;
+mod render;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match args::Args::parse().run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if error.is::<config::Usage>() { 2 } else { 1 })
+        }
+    }
+}
