@@ -1,0 +1,350 @@
+//! The binary under test.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::{
+    Client, Response, World, eventually,
+    log::Log,
+    ports,
+    processes::{self, Process},
+};
+
+/// How long nginx may take to end when a test is over.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// The address that goes into the status.
+pub const PUBLISHED: &str = "203.0.113.7";
+
+/// The directory of cargo's output, as this test itself lies in it.
+fn target() -> Result<PathBuf> {
+    let test = std::env::current_exe().context("this test has a path")?;
+    let debug = test.parent().and_then(Path::parent).context("a test lies in target/debug/deps")?;
+    Ok(debug.to_path_buf())
+}
+
+/// The program.
+pub fn program() -> Result<PathBuf> {
+    let program = target()?.join("lb-controller");
+    if !program.is_file() {
+        bail!("{} is missing; build it: cargo build --workspace --bin lb-controller", program.display());
+    }
+    Ok(program)
+}
+
+/// The directory of the built providers.
+pub fn plugins() -> Result<PathBuf> {
+    let plugins = target()?.parent().context("target/debug has a parent")?.join("plugins");
+    if !plugins.join("nginx.wasm").is_file() {
+        bail!("{} holds no nginx.wasm; build it: cargo xtask plugins", plugins.display());
+    }
+    Ok(plugins)
+}
+
+/// How a run ended that was expected to end.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit code.
+    pub code: Option<i32>,
+    /// What it said.
+    pub error: String,
+}
+
+/// Runs the program to its end, with no Kubernetes in its environment.
+pub async fn run_to_end(arguments: &[&str]) -> Result<Ended> {
+    let mut command = tokio::process::Command::new(program()?);
+    command
+        .args(arguments)
+        .env_remove("KUBECONFIG")
+        .env("HOME", "/nonexistent")
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let output = tokio::time::timeout(crate::wait::PATIENCE, command.output()).await.context("it did not end")??;
+    Ok(Ended { code: output.status.code(), error: String::from_utf8_lossy(&output.stderr).into_owned() })
+}
+
+/// The command line of a controller in the making.
+pub struct Builder<'world> {
+    world: &'world World,
+    class: String,
+    controller_name: String,
+    publish: String,
+    leader_elect: bool,
+    arguments: Vec<String>,
+    config: Option<String>,
+}
+
+impl<'world> Builder<'world> {
+    pub(crate) fn new(world: &'world World) -> Self {
+        Self {
+            world,
+            class: world.class.clone(),
+            controller_name: world.controller_name.clone(),
+            publish: PUBLISHED.to_owned(),
+            leader_elect: false,
+            arguments: Vec::new(),
+            config: None,
+        }
+    }
+
+    /// Another class than the world's.
+    #[must_use]
+    pub fn class(mut self, class: &str, controller_name: &str) -> Self {
+        class.clone_into(&mut self.class);
+        controller_name.clone_into(&mut self.controller_name);
+        self
+    }
+
+    /// Another address for the status than [`PUBLISHED`].
+    #[must_use]
+    pub fn publish(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.publish);
+        self
+    }
+
+    /// One of several replicas.
+    #[must_use]
+    pub fn leader_elect(mut self) -> Self {
+        self.leader_elect = true;
+        self
+    }
+
+    /// One more argument.
+    #[must_use]
+    pub fn argument(mut self, argument: impl Into<String>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// A configuration file with this text.
+    #[must_use]
+    pub fn config(mut self, text: impl Into<String>) -> Self {
+        self.config = Some(text.into());
+        self
+    }
+
+    /// Starts it and waits until it is ready.
+    pub async fn start(self) -> Result<Controller> {
+        let controller = self.spawn()?;
+        controller.ready().await?;
+        Ok(controller)
+    }
+
+    /// Starts it.
+    pub fn spawn(self) -> Result<Controller> {
+        let directory = tempfile::Builder::new().prefix("lb-test-").tempdir()?;
+        // nginx's workers run as another user where the test runs as root.
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))?;
+        let (http, https, admin) = (ports::free()?, ports::free()?, ports::free()?);
+        let mut arguments = vec![
+            "--controller=kubernetes".to_owned(),
+            "--provider=nginx".to_owned(),
+            format!("--plugin-dir={}", plugins()?.display()),
+            format!("--kubeconfig={}", self.world.cluster.kubeconfig().display()),
+            format!("--ingress-class={}", self.class),
+            format!("--controller-class={}", self.controller_name),
+            format!("--watch-namespace={}", self.world.namespace),
+            format!("--publish-address={}", self.publish),
+            format!("--http-port={http}"),
+            format!("--https-port={https}"),
+            format!("--admin-address=127.0.0.1:{admin}"),
+            format!("--state-dir={}", directory.path().join("state").display()),
+            format!("--leader-elect={}", self.leader_elect),
+            "--log-format=json".to_owned(),
+            "--log-level=info,lb_kubernetes=debug,lb_sandbox=debug,lb_controller=debug,provider=debug".to_owned(),
+        ];
+        if let Some(text) = &self.config {
+            let path = directory.path().join("config.yaml");
+            fs::write(&path, text)?;
+            arguments.push(format!("--config={}", path.display()));
+        }
+        arguments.extend(self.arguments);
+        let mut controller =
+            Controller { client: Client::new(http, https), admin, arguments, directory, child: None, starts: 0 };
+        controller.spawn()?;
+        Ok(controller)
+    }
+}
+
+/// A controller that runs, with its nginx. Both end when this is dropped.
+pub struct Controller {
+    /// A client of its data plane.
+    pub client: Client,
+    admin: u16,
+    arguments: Vec<String>,
+    directory: TempDir,
+    child: Option<Child>,
+    starts: u32,
+}
+
+impl Controller {
+    /// Starts it, again if it ran before, with the same arguments and state.
+    pub fn spawn(&mut self) -> Result<()> {
+        self.starts += 1;
+        let log = File::create(self.log_path()).context("cannot make the log")?;
+        let child = Command::new(program()?)
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .context("cannot start lb-controller")?;
+        self.child = Some(child);
+        Ok(())
+    }
+
+    /// Waits until it serves what the API holds.
+    pub async fn ready(&self) -> Result<()> {
+        let ready = eventually("lb-controller is ready", async || {
+            let response = self.admin("/readyz").await?;
+            if response.status != 200 {
+                bail!("/readyz answers {}: {}", response.status, response.body.trim());
+            }
+            Ok(())
+        });
+        ready.await.with_context(|| format!("its log ends:\n{}", self.log_tail()))
+    }
+
+    /// Asks the admin port.
+    pub async fn admin(&self, path: &str) -> Result<Response> {
+        Client::new(self.admin, self.admin).get("localhost", path).await
+    }
+
+    /// The value of a metric, summed over its labels that contain `labels`; 0 if it was never set.
+    pub async fn metric(&self, name: &str, labels: &str) -> Result<f64> {
+        let text = self.admin("/metrics").await?.body;
+        let lines = text.lines().filter(|line| line.split(['{', ' ']).next() == Some(name) && line.contains(labels));
+        lines
+            .map(|line| line.rsplit(' ').next().unwrap_or_default().parse::<f64>().context("a metric is a number"))
+            .sum()
+    }
+
+    /// Waits until a Service's backend answers.
+    pub async fn serves(&self, host: &str, path: &str, service: &str) -> Result<Response> {
+        let served = eventually(format!("{host}{path} is served by {service}"), async || {
+            let response = self.client.get(host, path).await?;
+            let answered = response.service()?;
+            if answered != service {
+                bail!("{answered} answered");
+            }
+            Ok(response)
+        });
+        served.await.with_context(|| format!("the log ends:\n{}", self.log_tail()))
+    }
+
+    /// Waits until a request is answered with a status.
+    pub async fn answers(&self, host: &str, path: &str, status: u16) -> Result<Response> {
+        let answered = eventually(format!("{host}{path} is answered with {status}"), async || {
+            let response = self.client.get(host, path).await?;
+            if response.status != status {
+                bail!("the status is {}: {}", response.status, response.body.trim());
+            }
+            Ok(response)
+        });
+        answered.await.with_context(|| format!("the log ends:\n{}", self.log_tail()))
+    }
+
+    /// What it logged since its latest start, a line each.
+    pub fn log(&self) -> Result<Log> {
+        Log::open(&self.log_path())
+    }
+
+    /// Kills it as soon as it logs a line of this signature. Only lines that `log` has not read count.
+    pub fn kill_at(&mut self, mut log: Log, signature: &str) -> Result<()> {
+        let deadline = Instant::now() + crate::wait::PATIENCE;
+        while !log.read()?.iter().any(|line| line == signature) {
+            if Instant::now() > deadline {
+                bail!("{signature:?} was not logged; the log ends:\n{}", self.log_tail());
+            }
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        self.kill()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.directory.path().join(format!("log.{}", self.starts))
+    }
+
+    /// The end of the log, for messages.
+    pub fn log_tail(&self) -> String {
+        let text = fs::read_to_string(self.log_path()).unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+
+    /// Kills it as the kernel would; nginx is left to itself.
+    pub fn kill(&mut self) -> Result<()> {
+        let mut child = self.child.take().context("it runs")?;
+        child.kill().context("cannot kill lb-controller")?;
+        child.wait()?;
+        Ok(())
+    }
+
+    /// Asks it to end and waits until it did.
+    pub async fn terminate(&mut self) -> Result<ExitStatus> {
+        let child = self.child.as_mut().context("it runs")?;
+        processes::signal(i32::try_from(child.id())?, Signal::TERM)?;
+        let deadline = Instant::now() + crate::wait::PATIENCE;
+        let status = loop {
+            match child.try_wait()? {
+                Some(status) => break status,
+                None if Instant::now() > deadline => bail!("it did not end; its log ends:\n{}", self.log_tail()),
+                None => crate::wait::pause().await,
+            }
+        };
+        self.child = None;
+        Ok(status)
+    }
+
+    /// Whether it runs.
+    pub fn is_running(&mut self) -> Result<bool> {
+        Ok(match &mut self.child {
+            Some(child) => child.try_wait()?.is_none(),
+            None => false,
+        })
+    }
+
+    /// The nginx that it supervises.
+    pub fn nginx(&self) -> Result<Process> {
+        let masters = processes::nginx_masters(self.directory.path())?;
+        match masters.as_slice() {
+            [master] => Ok(master.clone()),
+            _ => bail!("{} nginx run on {}", masters.len(), self.directory.path().display()),
+        }
+    }
+
+    /// The workers of that nginx. As long as they stay the same, there was no reload.
+    pub fn nginx_workers(&self) -> Result<Vec<Process>> {
+        processes::nginx_workers(&self.nginx()?)
+    }
+}
+
+impl Drop for Controller {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let deadline = Instant::now() + STOP_LIMIT;
+        while let Ok(masters) = processes::nginx_masters(self.directory.path())
+            && !masters.is_empty()
+            && Instant::now() < deadline
+        {
+            for master in masters {
+                // It may have ended since.
+                let _ = processes::signal(master.id, Signal::TERM);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}

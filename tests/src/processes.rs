@@ -1,0 +1,68 @@
+//! The processes of a controller: itself, and the nginx that it supervises.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A process as `/proc` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Its id.
+    pub id: i32,
+    parent: i32,
+    command: String,
+}
+
+/// Sends a signal; a process that is gone is an error.
+pub fn signal(id: i32, signal: Signal) -> Result<()> {
+    let pid = Pid::from_raw(id).context("a process id is positive")?;
+    kill_process(pid, signal).with_context(|| format!("cannot signal process {id}"))
+}
+
+/// The nginx masters that were started on a directory.
+pub fn nginx_masters(directory: &Path) -> Result<Vec<Process>> {
+    let directory = directory.to_string_lossy();
+    let mut masters = all()?;
+    masters.retain(|process| process.command.starts_with("nginx: master") && process.command.contains(&*directory));
+    // A worker that was just forked still has the title of its master.
+    let ids: Vec<_> = masters.iter().map(|master| master.id).collect();
+    masters.retain(|master| !ids.contains(&master.parent));
+    Ok(masters)
+}
+
+/// The workers of an nginx master that take connections; those that finish their last ones are left out. A reload
+/// replaces them all.
+pub fn nginx_workers(master: &Process) -> Result<Vec<Process>> {
+    let mut workers: Vec<_> = all()?
+        .into_iter()
+        .filter(|process| process.parent == master.id && process.command.starts_with("nginx: worker process"))
+        .filter(|process| !process.command.contains("shutting down"))
+        .collect();
+    workers.sort_by_key(|worker| worker.id);
+    Ok(workers)
+}
+
+fn all() -> Result<Vec<Process>> {
+    let mut processes = Vec::new();
+    for entry in fs::read_dir("/proc").context("cannot read /proc")? {
+        let Ok(id) = entry?.file_name().to_string_lossy().parse() else { continue };
+        // A process may end between the two looks.
+        if let Some(process) = read(id) {
+            processes.push(process);
+        }
+    }
+    Ok(processes)
+}
+
+fn read(id: i32) -> Option<Process> {
+    let command = fs::read(format!("/proc/{id}/cmdline")).ok()?;
+    let command = String::from_utf8_lossy(&command).replace('\0', " ").trim().to_owned();
+    let status = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name in parentheses may hold spaces; the state and the parent follow it.
+    let (_, rest) = status.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace();
+    let state = fields.next()?;
+    let parent = fields.next()?.parse().ok()?;
+    (state != "Z").then_some(Process { id, parent, command })
+}

@@ -1,0 +1,66 @@
+//! `cargo xtask <verb>`: every development step. Few dependencies on purpose: a newcomer waits for it first.
+
+#![allow(clippy::print_stdout, reason = "a command line tool talks on standard output")]
+
+mod check;
+mod command;
+mod demo;
+mod plugins;
+mod prerequisites;
+mod terminal;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::workspace::Workspace;
+
+const USAGE: &str = "\
+Usage: cargo xtask <verb>
+
+  demo [--stay]   build everything and show an Ingress becoming traffic; --stay keeps it up
+  test            formatting, lints, providers, hostile guests, all tests: what continuous integration runs
+  lint            formatting and lints, and each crate alone
+  plugins         build the providers into target/plugins
+  help            this text
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        ["demo"] => run(|workspace| demo::run(workspace, false)),
+        ["demo", "--stay"] => run(|workspace| demo::run(workspace, true)),
+        ["test"] => run(check::test),
+        ["lint"] => run(check::lint),
+        ["plugins"] => run(|workspace| {
+            prerequisites::rust(workspace)?;
+            plugins::providers(workspace)
+        }),
+        wrong => {
+            let what =
+                if wrong.is_empty() { "a verb is missing".to_owned() } else { format!("unknown: {}", wrong.join(" ")) };
+            eprint!("{what}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\n{} {error:#}", terminal::red("error:"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: impl FnOnce(&Workspace) -> Result<()>) -> Result<()> {
+    if !cfg!(target_os = "linux") {
+        bail!("the providers' data planes are set up for Linux only so far; use a Linux machine or container");
+    }
+    verb(&Workspace::locate()?)
+}
