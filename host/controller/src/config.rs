@@ -99,13 +99,13 @@ pub(crate) struct Options {
     pub(crate) log_level: Option<String>,
     /// The provider's own settings, by the file only.
     #[arg(skip)]
-    settings: Option<serde_json::Value>,
+    pub(crate) settings: Option<serde_json::Value>,
     /// What the provider may reach, by the file only.
     #[arg(skip)]
-    grants: Option<lb_sandbox::configuration::Grants>,
+    pub(crate) grants: Option<lb_sandbox::configuration::Grants>,
     /// What one call of the provider may use, by the file only.
     #[arg(skip)]
-    limits: Option<lb_sandbox::configuration::Limits>,
+    pub(crate) limits: Option<lb_sandbox::configuration::Limits>,
     /// The last three as the file has them, to be laid over the configuration that came with the provider.
     #[arg(skip)]
     #[serde(skip)]
@@ -161,9 +161,24 @@ impl Options {
             ($($field:ident),+) => { $( if self.$field.is_empty() { self.$field = file.$field; } )+ };
         }
         fill!(
-            controller, provider, plugin_dir, kubeconfig, ingress_class, controller_class, watch_ingress_without_class,
-            publish_service, http_port, https_port, default_certificate, admin_address, state_dir, leader_elect,
-            lease_namespace, lease_name, log_format, log_level
+            controller,
+            provider,
+            plugin_dir,
+            kubeconfig,
+            ingress_class,
+            controller_class,
+            watch_ingress_without_class,
+            publish_service,
+            http_port,
+            https_port,
+            default_certificate,
+            admin_address,
+            state_dir,
+            leader_elect,
+            lease_namespace,
+            lease_name,
+            log_format,
+            log_level
         );
         fill_list!(watch_namespace, publish_address, streams);
         self.provider_part = file.provider_part;
@@ -213,7 +228,8 @@ impl Options {
             return None;
         }
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let identity = variable("POD_NAME").or_else(|| variable("HOSTNAME")).unwrap_or_else(|| "lb-controller".to_owned());
+        let identity =
+            variable("POD_NAME").or_else(|| variable("HOSTNAME")).unwrap_or_else(|| "lb-controller".to_owned());
         let namespace = self.lease_namespace.clone().or_else(|| variable("POD_NAMESPACE"));
         let name = self.lease_name.clone().unwrap_or_else(|| format!("lb-controller-{}", self.classes().name()));
         Some(LeaseOptions::new(
@@ -228,7 +244,9 @@ impl Options {
         match self.admin_address.as_deref().unwrap_or("127.0.0.1:10254") {
             "off" => Ok(None),
             text => Ok(Some(text.parse().map_err(|_| {
-                Usage(format!("--admin-address {text:?} is not an address with a port, such as 0.0.0.0:10254, nor `off`"))
+                Usage(format!(
+                    "--admin-address {text:?} is not an address with a port, such as 0.0.0.0:10254, nor `off`"
+                ))
             })?)),
         }
     }

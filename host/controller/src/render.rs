@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let mut objects = Objects::default();
     for file in manifests::files(&args.manifests.filename)? {
         for manifest in manifests::read(&file)? {
-            objects.insert(manifest)?;
+            objects.insert(&manifest)?;
         }
     }
     let mut translate = options.translate()?;
@@ -120,7 +120,7 @@ struct Objects {
 }
 
 impl Objects {
-    fn insert(&mut self, manifest: Manifest) -> anyhow::Result<()> {
+    fn insert(&mut self, manifest: &Manifest) -> anyhow::Result<()> {
         fn typed<T: DeserializeOwned>(manifest: &Manifest) -> anyhow::Result<T> {
             serde_json::from_value(manifest.object.clone())
                 .map_err(|error| Usage(format!("{}: {}: {error}", manifest.file.display(), manifest.label())).into())
@@ -130,24 +130,24 @@ impl Objects {
         let key = NamespacedName::new(namespace.clone(), text("/metadata/name").unwrap_or_default());
         match text("/kind") {
             Some("Ingress") => {
-                let mut ingress: Ingress = typed(&manifest)?;
+                let mut ingress: Ingress = typed(manifest)?;
                 ingress.metadata.namespace = Some(namespace);
                 self.ingresses.insert(key, Arc::new(ingress));
             }
-            Some("IngressClass") => self.classes.push(Arc::new(typed(&manifest)?)),
+            Some("IngressClass") => self.classes.push(Arc::new(typed(manifest)?)),
             Some("Service") => {
-                let mut service: Service = typed(&manifest)?;
+                let mut service: Service = typed(manifest)?;
                 service.metadata.namespace = Some(namespace);
                 self.services.insert(key, Arc::new(service));
             }
             Some("EndpointSlice") => {
                 if let Some(service) = text("/metadata/labels/kubernetes.io~1service-name") {
                     let service = NamespacedName::new(namespace, service);
-                    self.slices.entry(service).or_default().push(Arc::new(typed(&manifest)?));
+                    self.slices.entry(service).or_default().push(Arc::new(typed(manifest)?));
                 }
             }
             Some("Secret") => {
-                let secret: Secret = typed(&manifest)?;
+                let secret: Secret = typed(manifest)?;
                 if secret.type_.as_deref() == Some("kubernetes.io/tls") {
                     let lookup = match certificate::parse(&secret) {
                         Ok((certificate, _)) => SecretLookup::Certificate(Arc::new(certificate)),

@@ -21,7 +21,7 @@ const ADDRESS_NOT_AVAILABLE: &str = "(99:";
 
 /// The first culprit that nginx's output names; `None` if it names none that could be left out. `root` is the tree.
 pub(crate) fn find(files: &dyn Files, root: &str, output: &str) -> Result<Option<Culprit>, Error> {
-    for message in output.lines().filter_map(emergency) {
+    for message in messages(output, "[emerg] ") {
         let tree = Tree { files, root };
         let culprit = match (socket(message), certificate(message), place(message)) {
             (Some((address, port)), ..) => tree.blame_socket(message, address, port)?,
@@ -38,16 +38,20 @@ pub(crate) fn find(files: &dyn Files, root: &str, output: &str) -> Result<Option
 
 /// What nginx says of the first error, for people.
 pub(crate) fn summary(output: &str) -> String {
-    let message = output.lines().find_map(emergency).or_else(|| output.lines().rfind(|line| !line.is_empty()));
+    let levels = ["[emerg] ", "[alert] ", "[error] "];
+    let worst = levels.iter().find_map(|level| messages(output, level).next());
+    let message = worst.or_else(|| output.lines().rfind(|line| !line.is_empty()));
     shorten(message.unwrap_or("it gave no reason"))
 }
 
-/// The text of an error that keeps nginx from starting.
-fn emergency(line: &str) -> Option<&str> {
-    let (_, message) = line.split_once("[emerg] ").or_else(|| line.split_once("[alert] "))?;
-    // A running nginx prints process and thread first.
-    let rest = message.trim_start_matches(|character: char| character.is_ascii_digit() || character == '#');
-    Some(rest.strip_prefix(": ").unwrap_or(message).trim_end())
+/// The messages of one level.
+fn messages<'a>(output: &'a str, level: &str) -> impl Iterator<Item = &'a str> {
+    output.lines().filter_map(move |line| {
+        let (_, message) = line.split_once(level)?;
+        // A running nginx prints process and thread first.
+        let rest = message.trim_start_matches(|character: char| character.is_ascii_digit() || character == '#');
+        Some(rest.strip_prefix(": ").unwrap_or(message).trim_end())
+    })
 }
 
 /// The message without the machine's paths.

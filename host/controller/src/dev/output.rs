@@ -143,7 +143,8 @@ impl Output {
         let name = object.name.as_deref().unwrap_or_default();
         let name = object.namespace.as_ref().map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"));
         let object = format!("{} {name}", object.kind.as_deref().unwrap_or_default());
-        let (reason, message) = (event.reason.as_deref().unwrap_or_default(), event.message.as_deref().unwrap_or_default());
+        let (reason, message) =
+            (event.reason.as_deref().unwrap_or_default(), event.message.as_deref().unwrap_or_default());
         match state.format {
             Format::Json => {
                 let line: Value = json!({
@@ -180,12 +181,16 @@ fn row(ingress: &Ingress) -> Row {
     }
     let addresses = ingress.status.as_ref().and_then(|status| status.load_balancer.as_ref());
     let addresses = addresses.and_then(|balancer| balancer.ingress.as_ref()).into_iter().flatten();
-    let addresses: Vec<_> = addresses.filter_map(|address| address.ip.clone().or_else(|| address.hostname.clone())).collect();
+    let addresses: Vec<_> =
+        addresses.filter_map(|address| address.ip.clone().or_else(|| address.hostname.clone())).collect();
     let tls = spec.is_some_and(|spec| spec.tls.as_ref().is_some_and(|tls| !tls.is_empty()));
     Row {
         namespace: ingress.namespace().unwrap_or_default(),
         name: ingress.name_any(),
-        class: spec.and_then(|spec| spec.ingress_class_name.clone()).or_else(legacy).unwrap_or_else(|| "<none>".to_owned()),
+        class: spec
+            .and_then(|spec| spec.ingress_class_name.clone())
+            .or_else(legacy)
+            .unwrap_or_else(|| "<none>".to_owned()),
         hosts: hosts.join(","),
         address: addresses.join(","),
         ports: if tls { "80, 443" } else { "80" }.to_owned(),

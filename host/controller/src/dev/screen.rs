@@ -139,7 +139,10 @@ fn render(rows: &[Row]) -> String {
     }
     let mut text = String::new();
     for cells in std::iter::once(TITLES).chain(rows.iter().map(Row::cells)) {
-        let line: String = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}   ")).collect();
+        let mut line = String::new();
+        for (cell, width) in cells.iter().zip(widths) {
+            let _ = write!(line, "{cell:<width$}   ");
+        }
         let _ = writeln!(text, "{}", line.trim_end());
     }
     text

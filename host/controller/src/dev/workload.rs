@@ -124,16 +124,15 @@ async fn start(
     let mut slice_ports = Vec::new();
     for port in ports {
         let protocol = port.protocol.as_deref().unwrap_or("TCP");
-        let number = match protocol {
-            "UDP" => echo::udp(stop.clone()).await?,
-            _ => {
-                let identity = Identity {
-                    namespace: service.namespace.clone(),
-                    service: service.name.clone(),
-                    pod: format!("{}-{index}", service.name),
-                };
-                echo::http(identity, stop.clone()).await?
-            }
+        let number = if protocol == "UDP" {
+            echo::udp(stop.clone()).await?
+        } else {
+            let identity = Identity {
+                namespace: service.namespace.clone(),
+                service: service.name.clone(),
+                pod: format!("{}-{index}", service.name),
+            };
+            echo::http(identity, stop.clone()).await?
         };
         slice_ports.push(json!({"name": port.name.clone().unwrap_or_default(), "port": number, "protocol": protocol}));
     }
@@ -170,7 +169,11 @@ fn replicas(service: &Service) -> usize {
     match text.parse() {
         Ok(count) if count <= MOST_REPLICAS => count,
         _ => {
-            tracing::warn!(service = service.name_any(), value = text, "{REPLICAS} is not a number up to {MOST_REPLICAS}");
+            tracing::warn!(
+                service = service.name_any(),
+                value = text,
+                "{REPLICAS} is not a number up to {MOST_REPLICAS}"
+            );
             1
         }
     }

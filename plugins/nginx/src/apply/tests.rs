@@ -346,3 +346,14 @@ fn data_of_new_backends_is_there_before_they_are_referred_to() {
     scene.serve(&gone);
     assert!(!scene.exists(&format!("backends/{}", digest("default/web/80"))));
 }
+
+#[test]
+fn lua_that_cannot_be_loaded_tells_what_to_install() {
+    let scene = Scene::serving();
+    let mut more = change(ChangeKind::Incremental);
+    more.virtual_hosts.upsert = vec![virtual_host("http-80", "baz.com", vec![prefix("/", "default/web/80")])];
+    scene.script.refuse_reload("[alert] 1#1: failed to load the 'resty.core' module\n");
+    let error = scene.apply(&more).unwrap_err();
+    assert!(matches!(&error, Error::Denied(message) if message.contains("lua-package-path")), "{error:?}");
+    assert!(!scene.exists(&host_path("http-80/baz.com")), "the old tree is live");
+}

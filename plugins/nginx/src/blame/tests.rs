@@ -110,6 +110,8 @@ fn people_are_told_without_paths() {
     let told = |output: &str| summary(output);
     assert_eq!(told("nginx: [emerg] \"x\" is odd in /a/b.conf:1\n"), "\"x\" is odd");
     assert_eq!(told("[emerg] 7#7: cannot load \"/a/b.crt\": bad"), "cannot load: bad");
+    assert_eq!(told("[alert] 7#7: setrlimit() failed\n[emerg] 7#7: no\n"), "no", "what is worst");
+    assert_eq!(told("[error] 7#7: init_by_lua error: bad\nstack traceback:\n"), "init_by_lua error: bad");
     assert_eq!(told("nginx: not found\n\n"), "nginx: not found");
     assert_eq!(told(""), "it gave no reason");
 }
