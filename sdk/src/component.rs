@@ -3,12 +3,12 @@
 use std::{marker::PhantomData, panic};
 
 use crate::{
-    ChangeSet, Clock, Descriptor, Error, FileError, Files, Host, Http, HttpError, KeyError, KeyReveal, Keys, Level,
-    Log, Observed, Outcome, Provider, PutOutcome, Random, Removal, Report, Request, Response, ServiceError, Services,
-    StartOutcome,
+    ChangeSet, Clock, Descriptor, Error, FileError, Files, Host, Http, HttpError, Identity, KeyError, KeyReveal, Keys,
+    Level, Log, Observed, Outcome, Provider, PutOutcome, Random, Removal, Report, Request, Response, ServiceError,
+    Services, StartOutcome,
     bindings::{
         exports::lb_controller::provider::provider::Guest,
-        lb_controller::provider::{clock, files, http, key_reveal, keys, log, random, services},
+        lb_controller::provider::{clock, files, http, identity, key_reveal, keys, log, random, services},
     },
     call,
 };
@@ -65,6 +65,9 @@ impl Host for Sandbox {
         self
     }
     fn http(&self) -> &dyn Http {
+        self
+    }
+    fn identity(&self) -> &dyn Identity {
         self
     }
     fn log(&self) -> &dyn Log {
@@ -138,6 +141,12 @@ impl Http for Sandbox {
     }
     fn send_all(&self, grant: &str, requests: &[Request]) -> Vec<Result<Response, HttpError>> {
         http::send_all(grant, requests)
+    }
+}
+
+impl Identity for Sandbox {
+    fn controller(&self) -> String {
+        identity::controller()
     }
 }
 

@@ -16,6 +16,8 @@ pub trait Host {
     fn key_reveal(&self) -> &dyn KeyReveal;
     /// The granted HTTP APIs.
     fn http(&self) -> &dyn Http;
+    /// Who the provider works for; always granted.
+    fn identity(&self) -> &dyn Identity;
     /// The log; always granted.
     fn log(&self) -> &dyn Log;
     /// Time; always granted.
@@ -74,6 +76,12 @@ pub trait Http {
     fn send(&self, grant: &str, request: &Request) -> Result<Response, HttpError>;
     /// Sends requests side by side; the answers stand in the order of the requests.
     fn send_all(&self, grant: &str, requests: &[Request]) -> Vec<Result<Response, HttpError>>;
+}
+
+/// Who the provider works for: `wit/identity.wit`.
+pub trait Identity {
+    /// The controller: the same for all its life, and unlike any other that may share a load balancer's API with it.
+    fn controller(&self) -> String;
 }
 
 /// Log lines, to which the host adds provider, version and load balancer: `wit/log.wit`.

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use lb_provider::{
-//!     ChangeSet, Descriptor, Error, Host, Observed, Outcome, Placement, Provider, Readiness, Removal, Scope,
+//!     BackendDetail, ChangeKind, ChangeSet, Descriptor, Error, Host, Observed, Outcome, Placement, Provider, Readiness, Removal, Scope,
 //! };
 //!
 //! struct Quiet;
@@ -23,6 +23,8 @@
 //!             version: env!("CARGO_PKG_VERSION").to_owned(),
 //!             scope: Scope::PerClass,
 //!             placement: Placement::Leader,
+//!             change_sets: ChangeKind::Incremental,
+//!             backend_detail: BackendDetail::Endpoints,
 //!             features: vec![],
 //!             annotation_prefixes: vec![],
 //!             observe_interval: 0,
@@ -51,7 +53,7 @@
 //!
 //! Build it as a `cdylib` for `wasm32-unknown-unknown` with the linker `wasm-component-ld`: the component imports what
 //! the provider uses and nothing else, so the host can prove what it reaches. A capability comes from [`Host`]; in a
-//! native `cargo test` the doubles of `testing` stand in for it.
+//! native `cargo test` the doubles of `testing` stand in for it. [`http`] has a client for a provider that calls an API.
 //!
 //! The records are those of `wit/types.wit`, where each of them is documented.
 
@@ -63,6 +65,7 @@ mod call;
 pub mod component;
 mod error;
 mod host;
+pub mod http;
 mod provider;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
@@ -74,13 +77,13 @@ pub use bindings::lb_controller::provider::{
     log::Level,
     services::{Report, ServiceError, StartOutcome},
     types::{
-        Address, Affinity, Annotation, Auth, Backend, BackendChanges, BackendProtocol, BasicAuth, Certificate,
-        CertificateChanges, ChangeKind, ChangeSet, CookieAffinity, CookieMode, Cors, Descriptor, Endpoint, Error,
-        ExternalAuth, Feature, HeaderChanges, HostMatch, HostService, Listener, ListenerChanges, LoadBalancer, Mirror,
-        NamedMatch, ObjectRef, Observed, Outcome, PathMatch, PathRewrite, Placement, Policy, Protocol, RateLimit,
-        Readiness, Redirect, Rejection, Removal, Retry, RetryAfter, Rewrite, Route, RouteAction, Scope, SourceRanges,
-        Timeouts, ValueMatch, VirtualHost, VirtualHostChanges, WantedGrant, WeightedBackend,
+        Address, Affinity, Annotation, Auth, Backend, BackendChanges, BackendDetail, BackendProtocol, BasicAuth,
+        Certificate, CertificateChanges, ChangeKind, ChangeSet, CookieAffinity, CookieMode, Cors, Descriptor, Endpoint,
+        Error, ExternalAuth, Feature, HeaderChanges, HostMatch, HostService, Listener, ListenerChanges, LoadBalancer,
+        Mirror, NamedMatch, ObjectRef, Observed, Outcome, PathMatch, PathRewrite, Placement, Policy, Protocol,
+        RateLimit, Readiness, Redirect, Rejection, Removal, Retry, RetryAfter, Rewrite, Route, RouteAction, Scope,
+        SourceRanges, Timeouts, ValueMatch, VirtualHost, VirtualHostChanges, WantedGrant, WeightedBackend,
     },
 };
-pub use host::{Clock, Files, Host, Http, KeyReveal, Keys, Log, Random, Services};
+pub use host::{Clock, Files, Host, Http, Identity, KeyReveal, Keys, Log, Random, Services};
 pub use provider::Provider;

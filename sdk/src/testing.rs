@@ -8,6 +8,7 @@
 
 mod directory;
 mod host;
+mod http;
 mod process;
 mod programs;
 pub mod records;
@@ -17,6 +18,7 @@ use crate::{ChangeSet, Error, Host, Observed, Outcome, Provider, Removal, call};
 
 pub use directory::Directory;
 pub use host::{LogLine, TestHost};
+pub use http::json_response;
 pub use programs::{Program, Programs, Reload};
 pub use script::Script;
 

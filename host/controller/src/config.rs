@@ -55,6 +55,10 @@ pub(crate) struct Options {
     /// The `spec.controller` of our classes [default: lb-controller.io/ingress]
     #[arg(long, env = "LB_CONTROLLER_CONTROLLER_CLASS", value_name = "NAME")]
     pub(crate) controller_class: Option<String>,
+    /// What marks load balancers of a shared API as ours; unlike that of any other controller, and never changed
+    /// [default: the UID of the namespace kube-system, and the class]
+    #[arg(long, env = "LB_CONTROLLER_CONTROLLER_ID", value_name = "ID")]
+    pub(crate) controller_id: Option<String>,
     /// Take Ingresses that name no class, even where no class is marked as the default
     #[arg(long, env = "LB_CONTROLLER_WATCH_INGRESS_WITHOUT_CLASS", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) watch_ingress_without_class: Option<bool>,
@@ -102,10 +106,10 @@ pub(crate) struct Options {
     pub(crate) settings: Option<serde_json::Value>,
     /// What the provider may reach, by the file only.
     #[arg(skip)]
-    pub(crate) grants: Option<lb_sandbox::configuration::Grants>,
+    pub(crate) grants: Option<serde_json::Value>,
     /// What one call of the provider may use, by the file only.
     #[arg(skip)]
-    pub(crate) limits: Option<lb_sandbox::configuration::Limits>,
+    pub(crate) limits: Option<serde_json::Value>,
     /// The last three as the file has them, to be laid over the configuration that came with the provider.
     #[arg(skip)]
     #[serde(skip)]
@@ -167,6 +171,7 @@ impl Options {
             kubeconfig,
             ingress_class,
             controller_class,
+            controller_id,
             watch_ingress_without_class,
             publish_service,
             http_port,
@@ -193,12 +198,21 @@ impl Options {
         }
     }
 
+    fn controller_class(&self) -> &str {
+        self.controller_class.as_deref().unwrap_or("lb-controller.io/ingress")
+    }
+
+    /// What tells this controller from others of the cluster.
+    pub(crate) fn class(&self) -> &str {
+        self.ingress_class.as_deref().unwrap_or_else(|| self.controller_class())
+    }
+
     /// The options of translation; the default certificate is filled in by the caller.
     pub(crate) fn translate(&self) -> anyhow::Result<lb_model::translate::Options> {
         let streams = self.streams.iter().enumerate();
         let streams = streams.map(|(index, stream)| stream.resolve().with_context(|| format!("streams[{index}]")));
         Ok(lb_model::translate::Options {
-            controller_name: self.controller_class.clone().unwrap_or_else(|| "lb-controller.io/ingress".to_owned()),
+            controller_name: self.controller_class().to_owned(),
             classes: self.classes(),
             watch_without_class: self.watch_ingress_without_class.unwrap_or(false),
             http_port: self.http_port.unwrap_or(80),
@@ -264,6 +278,16 @@ impl Options {
     }
 }
 
+/// What the file says of the provider, for errors that name the line.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ProviderPart {
+    #[serde(rename = "grants")]
+    _grants: Option<lb_sandbox::configuration::Grants>,
+    #[serde(rename = "limits")]
+    _limits: Option<lb_sandbox::configuration::Limits>,
+}
+
 /// Reads a configuration file; an unknown key is an error that names its line.
 fn read_file(path: &Path) -> anyhow::Result<Options> {
     let text = std::fs::read_to_string(path)
@@ -275,6 +299,11 @@ fn read_file(path: &Path) -> anyhow::Result<Options> {
         return Ok(Options::default());
     }
     let mut options: Options = serde_saphyr::from_str(&text).map_err(invalid)?;
+    match serde_saphyr::from_str::<ProviderPart>(&text) {
+        // What is missing here may stand in the configuration that this is laid over.
+        Err(error) if matches!(error.without_snippet(), serde_saphyr::Error::SerdeMissingField { .. }) => {}
+        checked => drop(checked.map_err(invalid)?),
+    }
     if let Some(all) = all.as_object_mut() {
         all.retain(|key, _| matches!(key.as_str(), "settings" | "grants" | "limits"));
     }
@@ -350,33 +379,4 @@ fn dns_name(text: &str) -> anyhow::Result<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str) -> Result<Options, String> {
-        serde_saphyr::from_str(text).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn an_unknown_key_is_told_with_its_line() {
-        let error = parse("provider: nginx\nhttp-prot: 81\n").unwrap_err();
-        assert!(error.contains("http-prot") && error.contains('2'), "{error}");
-    }
-
-    #[test]
-    fn a_stream_needs_what_it_needs() {
-        let error = parse("streams:\n  - port: 9000\n    protocol: tcp\n").unwrap_err();
-        assert!(error.contains("service"), "{error}");
-        let options = parse("streams: [{port: 9000, protocol: tcp, service: shop/db, service-port: 5432}]").unwrap();
-        let streams = options.translate().unwrap().streams;
-        assert_eq!(streams[0].service, NamespacedName::new("shop", "db"));
-    }
-
-    #[test]
-    fn addresses_are_parsed_strictly() {
-        assert_eq!(address("::1").unwrap(), Address::Ip("::1".to_owned()));
-        assert_eq!(address("LB.example.com").unwrap(), Address::Hostname("lb.example.com".to_owned()));
-        assert!(address("not a name").is_err());
-        assert!(namespaced_name("--publish-service", "shop").is_err());
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@ mod screen;
 mod workload;
 
 use std::{
+    io::Write,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -66,10 +67,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     options.publish_address = vec![args.address.to_string()];
     options.admin_address.get_or_insert_with(|| "127.0.0.1:0".to_owned());
     options.leader_elect.get_or_insert(false);
+    // The embedded cluster is another one at each start: what an earlier `dev` left in a shared API is still ours.
+    options
+        .controller_id
+        .get_or_insert_with(|| format!("dev/{}", rustix::system::uname().nodename().to_string_lossy()));
 
     let cluster = DevCluster::start(lb_devcluster::Options::default()).await.context("the embedded Kubernetes API")?;
     let kubeconfig = args.kubeconfig_out.unwrap_or_else(|| state_dir.join("kubeconfig"));
-    std::fs::write(&kubeconfig, cluster.kubeconfig())
+    write_whole(&kubeconfig, &cluster.kubeconfig())
         .with_context(|| format!("the kubeconfig {} cannot be written", kubeconfig.display()))?;
     let client = client(&kubeconfig).await?;
 
@@ -122,6 +127,15 @@ fn temporary_state_dir() -> anyhow::Result<tempfile::TempDir> {
     let directory = tempfile::Builder::new().prefix("lb-controller-dev-").tempdir()?;
     std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755))?;
     Ok(directory)
+}
+
+/// Writes a file in one step: whoever waits for it never reads half of it.
+fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut staged = tempfile::NamedTempFile::new_in(directory)?;
+    staged.write_all(text.as_bytes())?;
+    staged.persist(path)?;
+    Ok(())
 }
 
 /// The usual port, or another one where it cannot be had.

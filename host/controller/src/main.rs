@@ -5,6 +5,7 @@ mod args;
 mod config;
 mod default_certificate;
 mod dev;
+mod identity;
 mod logging;
 mod manifests;
 mod plugin;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use lb_kubernetes::Keys;
-use lb_sandbox::{Metrics, Plugin, ProviderConfiguration, Sandbox, SandboxOptions};
+use lb_sandbox::{ControllerIdentity, Metrics, Plugin, ProviderConfiguration, Sandbox, SandboxOptions};
 use serde_json::Value;
 
 use crate::config::{Options, Usage};
@@ -15,10 +15,15 @@ use crate::config::{Options, Usage};
 const SYSTEM_PLUGIN_DIR: &str = "/usr/lib/lb-controller/plugins";
 
 /// Loads the provider that the options name.
-pub(crate) async fn load(options: &Options, keys: Arc<Keys>, metrics: Arc<Metrics>) -> anyhow::Result<Plugin> {
+pub(crate) async fn load(
+    options: &Options,
+    keys: Arc<Keys>,
+    metrics: Arc<Metrics>,
+    controller: ControllerIdentity,
+) -> anyhow::Result<Plugin> {
     let component = find(options)?;
     let configuration = configuration(options, &component)?;
-    let sandbox = Sandbox::new(SandboxOptions { cache_dir: Some(options.state_dir().join("cache")) })?;
+    let sandbox = Sandbox::new(SandboxOptions { cache_dir: Some(options.state_dir().join("cache")), controller })?;
     let plugin = sandbox.load(&component, configuration, keys, metrics).await?;
     tracing::info!(
         provider = plugin.name(),

@@ -15,7 +15,7 @@ use lb_model::{
     certificate,
     cluster::{Change, Cluster, NamespacedName, SecretLookup},
     translate::Translator,
-    types::{Descriptor, Feature, Placement, Scope},
+    types::{BackendDetail, ChangeKind, Descriptor, Feature, Placement, Scope},
 };
 use serde::de::DeserializeOwned;
 
@@ -86,6 +86,8 @@ fn everything() -> Descriptor {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         scope: Scope::PerClass,
         placement: Placement::Leader,
+        change_sets: ChangeKind::Incremental,
+        backend_detail: BackendDetail::Endpoints,
         features: vec![
             Feature::Https,
             Feature::TlsPassthrough,

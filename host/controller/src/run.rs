@@ -5,14 +5,16 @@ use std::{net::SocketAddr, sync::Arc};
 use anyhow::Context;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use lb_kubernetes::{Keys, Readiness};
+use lb_sandbox::ControllerIdentity;
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use crate::{
     admin::Admin,
     config::{Options, Usage},
-    default_certificate, logging, plugin,
+    default_certificate, identity, logging, plugin,
 };
 
 /// Runs until SIGTERM or Ctrl-C.
@@ -56,7 +58,11 @@ impl Controller {
         let mut translate = options.translate()?;
         let publish = options.publish()?;
         let admin = options.admin()?;
-        let plugin = plugin::load(&options, keys.clone(), sandbox_metrics).await?;
+        let chosen = options.controller_id.clone();
+        chosen.as_deref().map(identity::check).transpose()?;
+        let identity = ControllerIdentity::default();
+        let plugin = plugin::load(&options, keys.clone(), sandbox_metrics, identity.clone()).await?;
+        let class = options.class().to_owned();
         translate.default_certificate = Some(match options.default_certificate_secret()? {
             Some(secret) => default_certificate::from_secret(client.clone(), &secret, &keys).await?,
             None => default_certificate::self_signed(&keys)?,
@@ -77,10 +83,25 @@ impl Controller {
         };
         let ready = readiness.clone();
         let task = tokio::spawn(async move {
-            let provider = Arc::new(plugin.clone());
-            let ended = lb_kubernetes::run(client, options, provider, keys, metrics, ready, shutdown).await;
+            let run = async {
+                if plugin.asks_identity() {
+                    let found = match chosen {
+                        Some(chosen) => chosen,
+                        None => tokio::select! {
+                            found = identity::find(client.clone(), &class) => found?,
+                            () = shutdown.cancelled() => return Ok(()),
+                        },
+                    };
+                    info!(controller_id = found, "what marks load balancers as ours");
+                    identity.tell(found);
+                }
+                let provider = Arc::new(plugin.clone());
+                let ended = lb_kubernetes::run(client, options, provider, keys, metrics, ready, shutdown).await;
+                ended.map_err(anyhow::Error::from)
+            };
+            let ended = run.await;
             plugin.shutdown().await;
-            ended.map_err(anyhow::Error::from)
+            ended
         });
         Ok(Self { task, readiness, admin })
     }

@@ -19,7 +19,7 @@ use lb_model::{
     cluster::NamespacedName,
     provider::CallError,
     tables::Configuration,
-    types::{Address, ChangeSet, Error, Outcome, Readiness, Rejection, Removal},
+    types::{Address, ChangeKind, ChangeSet, Error, Outcome, Readiness, Rejection, Removal},
 };
 use tokio::time::Instant;
 
@@ -140,8 +140,8 @@ impl Lane {
         }
     }
 
-    /// Chooses what comes next and, if that is a call, begins it.
-    pub(crate) fn begin(&mut self, desired: Option<&Configuration>, now: Instant) -> Next {
+    /// Chooses what comes next and, if that is a call, begins it. `kind` is what the provider takes.
+    pub(crate) fn begin(&mut self, desired: Option<&Configuration>, kind: ChangeKind, now: Instant) -> Next {
         if self.in_flight || self.awaits == Awaited::Observation {
             return Next::Idle;
         }
@@ -157,7 +157,10 @@ impl Lane {
         }
         let change = match &self.applied {
             None => Some(desired.complete()),
-            Some(applied) => desired.changes_since(applied),
+            Some(applied) => match (desired.changes_since(applied), kind) {
+                (Some(_), ChangeKind::Complete) => Some(desired.complete()),
+                (change, _) => change,
+            },
         };
         let lag = self.changed_at.take().map(|seen| now.saturating_duration_since(seen));
         let joining = std::mem::take(&mut self.joining);

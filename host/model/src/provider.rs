@@ -21,6 +21,10 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Every load balancer that the provider owns.
     fn observe(&self) -> BoxFuture<'_, Result<Vec<Observed>, CallError>>;
+
+    /// Ends when something outside tells that the load balancers may have changed since it last ended, so that they are
+    /// worth an `observe`. Ends never for a provider that nobody tells.
+    fn woken(&self) -> BoxFuture<'_, ()>;
 }
 
 /// Why a call brought no result.

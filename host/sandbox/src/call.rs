@@ -11,7 +11,7 @@ use wasmtime::{Engine, Store};
 
 use crate::{
     configuration::Limits,
-    grants::{Granted, files::StagedCopies, log::ProviderLog, wasi::Wasi},
+    grants::{Granted, files::StagedCopies, http::Refusals, log::ProviderLog, wasi::Wasi},
     limits::{self, Budget},
     metrics::Metrics,
 };
@@ -21,6 +21,9 @@ pub(crate) struct CallContext {
     pub(crate) budget: Budget,
     pub(crate) granted: Arc<Granted>,
     pub(crate) log: ProviderLog,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) provider: Arc<str>,
+    pub(crate) refusals: Refusals,
     pub(crate) started: Instant,
     pub(crate) staged: StagedCopies,
     /// For a component that imports WASI.
@@ -40,6 +43,8 @@ pub(crate) struct Caller {
     /// The provider's version; empty until it has told it.
     pub(crate) version: Arc<str>,
     pub(crate) uses_wasi: bool,
+    /// Whether the component imports who the controller is.
+    pub(crate) asks_identity: bool,
 }
 
 impl Caller {
@@ -88,6 +93,9 @@ impl Caller {
             granted: self.granted.clone(),
             wasi: self.uses_wasi.then(|| Wasi::denying(&log)),
             log,
+            metrics: self.metrics.clone(),
+            provider: self.provider.clone(),
+            refusals: Refusals::new(),
             started: Instant::now(),
             staged: StagedCopies::default(),
         };

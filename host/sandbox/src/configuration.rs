@@ -1,16 +1,20 @@
 //! What the operator configures for one provider: its settings, what it may reach, and how much it may use.
 
+mod http;
 mod limits;
 mod scalar;
 mod service;
+mod subscription;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::Deserialize;
 
+pub use http::{AddressKind, Basic, Credentials, Header, HttpGrant, Rewrite, ValueFrom};
 pub use limits::Limits;
 pub use scalar::{Pattern, Signal};
 pub use service::{Reload, ServiceGrant, Stop};
+pub use subscription::SubscriptionGrant;
 
 /// The configuration of one provider. Every key is optional and an unknown one is an error.
 #[derive(Debug, Clone, Deserialize)]
@@ -44,8 +48,10 @@ pub struct Grants {
     pub services: BTreeMap<String, ServiceGrant>,
     /// Private keys of the certificates that the provider was told of.
     pub keys: KeysGrant,
-    /// HTTP APIs by name. Not available in this version: must be empty.
-    pub http: BTreeMap<String, serde_json::Value>,
+    /// HTTP APIs, by the name that the provider knows.
+    pub http: BTreeMap<String, HttpGrant>,
+    /// What wakes the provider, by the name that it knows. Each needs one of `http`.
+    pub subscriptions: BTreeMap<String, SubscriptionGrant>,
 }
 
 /// One directory, and nothing above it. It belongs to one provider of one running controller at a time.
@@ -81,7 +87,7 @@ pub struct InvalidConfiguration {
 }
 
 impl InvalidConfiguration {
-    fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
         Self { key: key.into(), message: message.into() }
     }
 }
@@ -99,12 +105,6 @@ impl ProviderConfiguration {
 
 impl Grants {
     fn validate(&self) -> Result<(), InvalidConfiguration> {
-        if let Some(name) = self.http.keys().next() {
-            return Err(InvalidConfiguration::new(
-                format!("grants.http.{name}"),
-                "HTTP grants are not available in this version; remove `grants.http`",
-            ));
-        }
         if let Some(files) = &self.files
             && files.path.as_os_str().is_empty()
         {
@@ -122,8 +122,23 @@ impl Grants {
         for (name, service) in &self.services {
             service.validate(&format!("grants.services.{name}"), name)?;
         }
+        for (name, grant) in &self.http {
+            grant.validate(&format!("grants.http.{name}"), name)?;
+        }
+        for (name, subscription) in &self.subscriptions {
+            subscription.validate(&format!("grants.subscriptions.{name}"), name, self.http.keys())?;
+        }
         Ok(())
     }
+}
+
+/// The name of a grant stands in metrics, logs and files.
+fn check_name(key: &str, name: &str) -> Result<(), InvalidConfiguration> {
+    let is_name = |character: char| character.is_ascii_alphanumeric() || character == '-' || character == '_';
+    if name.is_empty() || name.len() > 63 || !name.chars().all(is_name) {
+        return Err(InvalidConfiguration::new(key, "the name must be 1 to 63 of A-Z a-z 0-9 - _"));
+    }
+    Ok(())
 }
 
 fn default_max_bytes() -> u64 {

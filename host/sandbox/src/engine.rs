@@ -10,7 +10,7 @@ use std::{
 
 use wasmtime::{Cache, CacheConfig, Config, Engine};
 
-use crate::{Error, directory::Directories};
+use crate::{ControllerIdentity, Error, directory::Directories};
 
 /// How long one tick of the computing clock is.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
@@ -27,6 +27,8 @@ pub struct SandboxOptions {
     /// Where compiled providers are kept from one start to the next; made if it is not there. They are native code, so
     /// it must be writable by nobody else. `None`: compile anew at each start.
     pub cache_dir: Option<PathBuf>,
+    /// Who the providers work for, for those that ask.
+    pub controller: ControllerIdentity,
 }
 
 /// Loads providers: the engine, the cache of compiled components, and the directories that providers hold. Cheap to
@@ -39,6 +41,7 @@ struct Inner {
     /// By stack size, which is a property of an engine.
     engines: Mutex<HashMap<usize, Engine>>,
     directories: Directories,
+    controller: ControllerIdentity,
 }
 
 impl Sandbox {
@@ -47,9 +50,13 @@ impl Sandbox {
     /// # Errors
     /// [`Error::Cache`] if the cache's directory cannot be used.
     pub fn new(options: SandboxOptions) -> Result<Self, Error> {
-        let SandboxOptions { cache_dir } = options;
+        let SandboxOptions { cache_dir, controller } = options;
         let cache = cache_dir.as_deref().map(open_cache).transpose()?;
-        Ok(Self(Arc::new(Inner { cache, engines: Mutex::default(), directories: Directories::default() })))
+        Ok(Self(Arc::new(Inner { cache, engines: Mutex::default(), directories: Directories::default(), controller })))
+    }
+
+    pub(crate) fn controller(&self) -> ControllerIdentity {
+        self.0.controller.clone()
     }
 
     pub(crate) fn directories(&self) -> &Directories {

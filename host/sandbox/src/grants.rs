@@ -3,6 +3,8 @@
 
 mod clock;
 pub(crate) mod files;
+pub(crate) mod http;
+pub(crate) mod identity;
 mod key_reveal;
 mod keys;
 pub(crate) mod log;
@@ -18,6 +20,7 @@ use wasmtime::{
     component::{HasSelf, Linker},
 };
 
+use self::{http::HttpClients, identity::ControllerIdentity};
 use crate::{
     call::CallContext,
     directory::Directory,
@@ -27,9 +30,12 @@ use crate::{
 
 /// What the operator granted to one provider.
 pub(crate) struct Granted {
+    /// Who the provider works for.
+    pub(crate) controller: ControllerIdentity,
     pub(crate) files: Option<GrantedDirectory>,
     /// By the name of the grant.
     pub(crate) services: BTreeMap<String, Service>,
+    pub(crate) http: HttpClients,
     pub(crate) keys: Arc<dyn KeySource>,
 }
 
@@ -48,6 +54,7 @@ pub(crate) fn link(engine: &Engine, imports: &Imports) -> wasmtime::Result<Linke
     }
 
     let mut linker = Linker::new(engine);
+    contract::identity::add_to_linker::<_, Context>(&mut linker, context)?;
     contract::log::add_to_linker::<_, Context>(&mut linker, context)?;
     contract::clock::add_to_linker::<_, Context>(&mut linker, context)?;
     contract::random::add_to_linker::<_, Context>(&mut linker, context)?;
@@ -62,6 +69,9 @@ pub(crate) fn link(engine: &Engine, imports: &Imports) -> wasmtime::Result<Linke
     }
     if imports.capabilities.contains(&Capability::KeyReveal) {
         contract::key_reveal::add_to_linker::<_, Context>(&mut linker, context)?;
+    }
+    if imports.capabilities.contains(&Capability::Http) {
+        contract::http::add_to_linker::<_, Context>(&mut linker, context)?;
     }
     if imports.wasi {
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;

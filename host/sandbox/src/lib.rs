@@ -3,9 +3,11 @@
 //! ```text
 //! Sandbox --load--> Plugin --call--> fresh Store + instance, under Limits
 //!    |                 |                  |
-//!    |                 |                  +-- grants/: log, clock, random, files, keys, services
+//!    |                 |                  +-- grants/: log, clock, random, files, keys, services, http
 //!    +-- engines,      +-- Directory: the granted files, staged trees
 //!        disk cache    +-- services: supervised programs
+//!                      +-- HttpClient: one API with its credentials
+//!                      +-- subscriptions: websockets that wake
 //! ```
 //!
 //! # Guarantees
@@ -13,6 +15,7 @@
 //! - A component that imports what it was not granted is refused before any of it runs.
 //! - A trap or a breach of a limit ends one call. No state is shared between two calls.
 //! - Dropping a call's future ends the call; what it staged and did not activate is discarded.
+//! - A credential of a granted API is read by the host and sent to that API. It reaches no guest, log, error or metric.
 //! - A service outlives a host that is killed, and the next host takes it over while it runs.
 
 mod call;
@@ -21,16 +24,19 @@ mod directory;
 mod engine;
 mod error;
 mod grants;
+mod http;
 mod limits;
 mod line;
 mod load;
 mod metrics;
 mod plugin;
 mod service;
+mod subscription;
 
 pub use configuration::ProviderConfiguration;
 pub use engine::{Sandbox, SandboxOptions};
 pub use error::Error;
+pub use grants::identity::ControllerIdentity;
 pub use metrics::Metrics;
 pub use plugin::Plugin;
 

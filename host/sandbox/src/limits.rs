@@ -35,6 +35,11 @@ impl Budget {
         Self { limits, memory_bytes: 0, table_elements: 0, host_calls: 0, ticks: 0 }
     }
 
+    /// What may cross to the host at once, and back.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.limits.bytes
+    }
+
     /// Counts a call of a granted function.
     pub(crate) fn charge_host_call(&mut self) -> wasmtime::Result<()> {
         self.host_calls += 1;

@@ -12,8 +12,10 @@ use wasmtime::component::Component;
 use crate::{
     Error, Metrics, Plugin, ProviderConfiguration, Sandbox,
     call::Caller,
-    configuration::Grants,
-    grants::{self, Granted, GrantedDirectory},
+    configuration::{Grants, HttpGrant},
+    grants::{self, Granted, GrantedDirectory, http::HttpClients},
+    http::HttpClient,
+    subscription::Subscriptions,
 };
 use bytes::ComponentFile;
 use imports::Imports;
@@ -66,6 +68,7 @@ impl Sandbox {
             provider: imports::provider_name(path).into(),
             version: "".into(),
             uses_wasi: imports.wasi,
+            asks_identity: imports.identity,
         };
         let failed = |function| move |source| Error::Call { path: path.to_owned(), function, source };
         let descriptor = caller.describe().await.map_err(failed("describe"))?;
@@ -76,13 +79,21 @@ impl Sandbox {
         let settings = settings.to_string();
         let checked = caller.check_settings(&settings).await.map_err(failed("check-settings"))?;
         checked.map_err(|message| Error::Settings { provider: descriptor.name.clone(), message })?;
-        Ok(Plugin::new(caller, descriptor, settings, digest))
+        let http = &caller.granted.http;
+        let subscriptions = Subscriptions::open(&caller.provider, &grants.subscriptions, http, &caller.metrics)?;
+        Ok(Plugin::new(caller, descriptor, settings, digest, subscriptions))
     }
 
     /// Opens what is granted.
     async fn grant(&self, grants: &Grants, keys: Arc<dyn KeySource>, metrics: &Arc<Metrics>) -> Result<Granted, Error> {
+        let http = blocking({
+            let grants = grants.http.clone();
+            move || http_clients(grants)
+        })
+        .await?;
         let Some(files) = &grants.files else {
-            return Ok(Granted { files: None, services: BTreeMap::new(), keys });
+            let services = BTreeMap::new();
+            return Ok(Granted { controller: self.controller(), files: None, services, http, keys });
         };
         let directory = blocking({
             let (sandbox, path) = (self.clone(), files.path.clone());
@@ -95,8 +106,17 @@ impl Sandbox {
             .map(|(name, grant)| (name.clone(), directory.service(name, grant, metrics)))
             .collect();
         let files = Some(GrantedDirectory { directory, max_bytes: files.max_bytes });
-        Ok(Granted { files, services, keys })
+        Ok(Granted { controller: self.controller(), files, services, http, keys })
     }
+}
+
+/// Reads the files and variables that the grants name.
+fn http_clients(grants: BTreeMap<String, HttpGrant>) -> Result<HttpClients, Error> {
+    let client = |(name, grant): (String, _)| {
+        let client = HttpClient::new(&name, grant)?;
+        Ok((name, Arc::new(client)))
+    };
+    grants.into_iter().map(client).collect()
 }
 
 /// Metrics and logs carry the name, and an annotation prefix decides what the provider is shown.

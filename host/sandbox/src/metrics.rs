@@ -23,6 +23,39 @@ pub struct Metrics {
     dropped_log_lines: Family<ProviderLabel, Counter>,
     service_restarts: Family<ServiceLabel, Counter>,
     service_up: Family<ServiceLabel, Gauge>,
+    http_requests: Family<RequestLabels, Counter>,
+    http_durations: Family<GrantLabels, Histogram, fn() -> Histogram>,
+    http_refusals: Family<RefusalLabels, Counter>,
+    subscription_connected: Family<SubscriptionLabels, Gauge>,
+    subscription_reconnects: Family<SubscriptionLabels, Counter>,
+    subscription_wakes: Family<SubscriptionLabels, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    provider: String,
+    grant: String,
+    method: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GrantLabels {
+    provider: String,
+    grant: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabels {
+    provider: String,
+    grant: String,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SubscriptionLabels {
+    provider: String,
+    subscription: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -66,6 +99,12 @@ impl Metrics {
             dropped_log_lines: Family::default(),
             service_restarts: Family::default(),
             service_up: Family::default(),
+            http_requests: Family::default(),
+            http_durations: Family::new_with_constructor(duration),
+            http_refusals: Family::default(),
+            subscription_connected: Family::default(),
+            subscription_reconnects: Family::default(),
+            subscription_wakes: Family::default(),
         };
         registry.register("lb_provider_calls", "Calls of providers by how they ended", metrics.calls.clone());
         registry.register_with_unit(
@@ -86,7 +125,66 @@ impl Metrics {
             metrics.service_restarts.clone(),
         );
         registry.register("lb_service_up", "Whether a service runs: 1 or 0", metrics.service_up.clone());
+        registry.register(
+            "lb_provider_http_requests",
+            "HTTP requests of providers by how they ended",
+            metrics.http_requests.clone(),
+        );
+        registry.register_with_unit(
+            "lb_provider_http_request_duration",
+            "Time that HTTP requests of providers took, the wait for their turn included",
+            Unit::Seconds,
+            metrics.http_durations.clone(),
+        );
+        registry.register(
+            "lb_provider_http_refusals",
+            "HTTP requests of providers that the host refused",
+            metrics.http_refusals.clone(),
+        );
+        registry.register(
+            "lb_subscription_connected",
+            "Connections of a subscription that stand: 1 or 0, 2 while a new version takes over",
+            metrics.subscription_connected.clone(),
+        );
+        registry.register(
+            "lb_subscription_reconnects",
+            "Times that a subscription was connected again",
+            metrics.subscription_reconnects.clone(),
+        );
+        registry.register(
+            "lb_subscription_wakes",
+            "Times that a subscription woke its provider",
+            metrics.subscription_wakes.clone(),
+        );
         Arc::new(metrics)
+    }
+
+    pub(crate) fn http_ended(&self, provider: &str, grant: &str, method: &str, outcome: &'static str, took: Duration) {
+        let (provider, grant) = (provider.to_owned(), grant.to_owned());
+        let labels = GrantLabels { provider: provider.clone(), grant: grant.clone() };
+        self.http_durations.get_or_create(&labels).observe(took.as_secs_f64());
+        let labels = RequestLabels { provider, grant, method: method.to_owned(), outcome };
+        self.http_requests.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn http_refused(&self, provider: &str, grant: &str, reason: &'static str) {
+        let labels = RefusalLabels { provider: provider.to_owned(), grant: grant.to_owned(), reason };
+        self.http_refusals.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn subscriptions_connected(&self, provider: &str, subscription: &str, more: i64) {
+        let labels = SubscriptionLabels { provider: provider.to_owned(), subscription: subscription.to_owned() };
+        self.subscription_connected.get_or_create(&labels).inc_by(more);
+    }
+
+    pub(crate) fn subscription_reconnected(&self, provider: &str, subscription: &str) {
+        let labels = SubscriptionLabels { provider: provider.to_owned(), subscription: subscription.to_owned() };
+        self.subscription_reconnects.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn subscription_woke(&self, provider: &str, subscription: &str) {
+        let labels = SubscriptionLabels { provider: provider.to_owned(), subscription: subscription.to_owned() };
+        self.subscription_wakes.get_or_create(&labels).inc();
     }
 
     pub(crate) fn call_ended(&self, provider: &str, function: &'static str, outcome: &'static str, took: Duration) {

@@ -6,7 +6,7 @@ use lb_model::{
     types::{ChangeSet, Descriptor, Error, Observed, Outcome, Removal},
 };
 
-use crate::call::Caller;
+use crate::{call::Caller, subscription::Subscriptions};
 
 /// A loaded provider. Clones are one plugin.
 #[derive(Clone)]
@@ -17,11 +17,18 @@ struct Inner {
     descriptor: Arc<Descriptor>,
     settings: String,
     digest: String,
+    subscriptions: Subscriptions,
 }
 
 impl Plugin {
-    pub(crate) fn new(caller: Caller, descriptor: Descriptor, settings: String, digest: String) -> Self {
-        Self(Arc::new(Inner { caller, descriptor: Arc::new(descriptor), settings, digest }))
+    pub(crate) fn new(
+        caller: Caller,
+        descriptor: Descriptor,
+        settings: String,
+        digest: String,
+        subscriptions: Subscriptions,
+    ) -> Self {
+        Self(Arc::new(Inner { caller, descriptor: Arc::new(descriptor), settings, digest, subscriptions }))
     }
 
     /// SHA-256 of the component, in hexadecimal.
@@ -39,9 +46,15 @@ impl Plugin {
         &self.0.descriptor.version
     }
 
-    /// Lets go of the services, and ends gracefully those that no other plugin uses. A plugin that is dropped without
+    /// Whether the provider asks who the controller is: it must be told before the first call.
+    pub fn asks_identity(&self) -> bool {
+        self.0.caller.asks_identity
+    }
+
+    /// Closes the subscriptions, lets go of the services, and ends gracefully those that no other plugin uses. A plugin that is dropped without
     /// this leaves its services running, and whoever starts them next takes them over.
     pub async fn shutdown(&self) {
+        self.0.subscriptions.close();
         join_all(self.0.caller.granted.services.values().map(crate::service::Service::release)).await;
     }
 }
@@ -61,6 +74,10 @@ impl Provider for Plugin {
 
     fn observe(&self) -> BoxFuture<'_, Result<Vec<Observed>, CallError>> {
         self.0.caller.observe(&self.0.settings).boxed()
+    }
+
+    fn woken(&self) -> BoxFuture<'_, ()> {
+        self.0.subscriptions.woken().boxed()
     }
 }
 

@@ -1,4 +1,4 @@
-use lb_provider::{Descriptor, Feature, Placement, Scope, WantedGrant};
+use lb_provider::{BackendDetail, ChangeKind, Descriptor, Feature, Placement, Scope, WantedGrant};
 
 use crate::{names::SERVICE, settings::SCHEMA};
 
@@ -17,6 +17,8 @@ pub(crate) fn descriptor() -> Descriptor {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         scope: Scope::PerClass,
         placement: Placement::EveryReplica,
+        change_sets: ChangeKind::Incremental,
+        backend_detail: BackendDetail::Endpoints,
         features: vec![
             Feature::Https,
             Feature::TlsPassthrough,

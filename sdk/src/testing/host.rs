@@ -1,12 +1,12 @@
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
 };
 
-use super::{Directory, Script};
+use super::{Directory, Script, http::Api};
 use crate::{
-    Clock, FileError, Files, Host, Http, HttpError, KeyError, KeyReveal, Keys, Level, Log, PutOutcome, Random, Request,
-    Response, Services,
+    Clock, FileError, Files, Host, Http, HttpError, Identity, KeyError, KeyReveal, Keys, Level, Log, PutOutcome,
+    Random, Request, Response, Services,
 };
 
 /// One line that a provider logged.
@@ -26,11 +26,11 @@ pub struct TestHost {
     directory: Directory,
     services: Box<dyn Services>,
     keys: RefCell<BTreeMap<String, String>>,
-    answers: RefCell<VecDeque<Result<Response, HttpError>>>,
-    requests: RefCell<Vec<(String, Request)>>,
+    http: Api,
     log: RefCell<Vec<LogLine>>,
     nanoseconds: Cell<u64>,
     random: Cell<u8>,
+    controller: RefCell<String>,
 }
 
 impl Default for TestHost {
@@ -47,11 +47,11 @@ impl TestHost {
             directory,
             services: Box::new(services),
             keys: RefCell::default(),
-            answers: RefCell::default(),
-            requests: RefCell::default(),
+            http: Api::default(),
             log: RefCell::default(),
             nanoseconds: Cell::new(0),
             random: Cell::new(0),
+            controller: RefCell::new("test-cluster/lb".to_owned()),
         }
     }
 
@@ -65,14 +65,25 @@ impl TestHost {
         self.keys.borrow_mut().insert(certificate.to_owned(), pem.to_owned());
     }
 
-    /// The answer to one HTTP request; they are given in this order. Without one, nothing can be connected to.
+    /// Makes it the host of another controller than `test-cluster/lb`.
+    pub fn set_controller(&self, id: &str) {
+        id.clone_into(&mut self.controller.borrow_mut());
+    }
+
+    /// The answer to one HTTP request; they are given in this order. When there is none left,
+    /// [`serve_http`](Self::serve_http) answers; without that, nothing can be connected to.
     pub fn answer_http(&self, answer: Result<Response, HttpError>) {
-        self.answers.borrow_mut().push_back(answer);
+        self.http.prepare(answer);
+    }
+
+    /// Answers all HTTP requests for which no answer was prepared; the function is given grant and request.
+    pub fn serve_http(&self, server: impl FnMut(&str, &Request) -> Result<Response, HttpError> + 'static) {
+        self.http.serve(Box::new(server));
     }
 
     /// The HTTP requests so far, each with its grant.
     pub fn requests(&self) -> Vec<(String, Request)> {
-        self.requests.borrow().clone()
+        self.http.requests()
     }
 
     /// A file of the granted directory, as text.
@@ -100,6 +111,9 @@ impl Host for TestHost {
         self
     }
     fn http(&self) -> &dyn Http {
+        &self.http
+    }
+    fn identity(&self) -> &dyn Identity {
         self
     }
     fn log(&self) -> &dyn Log {
@@ -126,15 +140,9 @@ impl KeyReveal for TestHost {
     }
 }
 
-impl Http for TestHost {
-    fn send(&self, grant: &str, request: &Request) -> Result<Response, HttpError> {
-        self.requests.borrow_mut().push((grant.to_owned(), request.clone()));
-        let answer = self.answers.borrow_mut().pop_front();
-        answer.unwrap_or_else(|| Err(HttpError::Connect(format!("{}: no answer was prepared", request.target))))
-    }
-
-    fn send_all(&self, grant: &str, requests: &[Request]) -> Vec<Result<Response, HttpError>> {
-        requests.iter().map(|request| self.send(grant, request)).collect()
+impl Identity for TestHost {
+    fn controller(&self) -> String {
+        self.controller.borrow().clone()
     }
 }
 

@@ -1,10 +1,12 @@
 //! Builders for the records of a change-set, with the least that each needs. Change what a test is about:
 //! `Listener { proxy_protocol: true, ..listener("http-80", 80, Protocol::Http) }`.
 
+use std::collections::BTreeSet;
+
 use crate::{
     Affinity, Backend, BackendChanges, BackendProtocol, Certificate, CertificateChanges, ChangeKind, ChangeSet,
-    Endpoint, HostMatch, HostService, Listener, ListenerChanges, LoadBalancer, ObjectRef, PathMatch, Policy, Protocol,
-    Route, RouteAction, VirtualHost, VirtualHostChanges, WeightedBackend,
+    Endpoint, HostMatch, HostService, Listener, ListenerChanges, LoadBalancer, ObjectRef, PathMatch, Protocol, Route,
+    RouteAction, VirtualHost, VirtualHostChanges, WeightedBackend,
 };
 
 /// A change-set without records.
@@ -75,7 +77,7 @@ pub fn route(path: PathMatch, action: RouteAction) -> Route {
         headers: vec![],
         query_parameters: vec![],
         action,
-        policy: policy(),
+        policies: vec![],
         source: object("Ingress", "web"),
     }
 }
@@ -90,24 +92,6 @@ pub fn exact(path: &str, backend: &str) -> Route {
     route(PathMatch::Exact(path.to_owned()), RouteAction::Forward(targets(&[backend])))
 }
 
-/// A policy that asks for nothing.
-pub fn policy() -> Policy {
-    Policy {
-        rewrite: None,
-        request_headers: None,
-        response_headers: None,
-        timeouts: None,
-        body_limit: None,
-        cors: None,
-        source_ranges: None,
-        rate_limit: None,
-        auth: None,
-        cookie_affinity: None,
-        mirror: None,
-        retry: None,
-    }
-}
-
 /// Backends that share evenly.
 pub fn targets(backends: &[&str]) -> Vec<WeightedBackend> {
     backends.iter().map(|&backend| WeightedBackend { backend: backend.to_owned(), weight: 1 }).collect()
@@ -118,12 +102,15 @@ pub fn backend(id: &str, endpoints: Vec<Endpoint>) -> Backend {
     let mut parts = id.split('/');
     let mut next = || parts.next().expect("a backend is <namespace>/<service>/<port>");
     let (namespace, service) = (next(), next());
+    let target_ports: BTreeSet<_> = endpoints.iter().map(|endpoint| endpoint.port).collect();
+    let target_ports = target_ports.into_iter().collect();
     Backend {
         id: id.to_owned(),
         service: ObjectRef { namespace: namespace.to_owned(), ..object("Service", service) },
         port: next().parse().expect("the port is a number"),
         protocol: BackendProtocol::Http,
         affinity: Affinity::None,
+        target_ports,
         endpoints,
     }
 }

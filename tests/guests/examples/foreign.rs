@@ -13,7 +13,7 @@ use wasi::{
 };
 
 use lb_controller::provider::types::{
-    ChangeSet, Descriptor, Error, Observed, Outcome, Placement, Readiness, Removal, Scope,
+    BackendDetail, ChangeKind, ChangeSet, Descriptor, Error, Observed, Outcome, Placement, Readiness, Removal, Scope,
 };
 
 struct Foreign;
@@ -25,6 +25,8 @@ impl Guest for Foreign {
             version: "0.1.0".to_owned(),
             scope: Scope::PerClass,
             placement: Placement::EveryReplica,
+            change_sets: ChangeKind::Incremental,
+            backend_detail: BackendDetail::Endpoints,
             features: Vec::new(),
             annotation_prefixes: Vec::new(),
             observe_interval: 0,

@@ -13,8 +13,8 @@ use lb_controller::provider::{
     log::{self, Level},
     random, services,
     types::{
-        Address, ChangeSet, Descriptor, Error, ObjectRef, Observed, Outcome, Placement, Readiness, Rejection, Removal,
-        RetryAfter, Scope,
+        Address, BackendDetail, ChangeKind, ChangeSet, Descriptor, Error, ObjectRef, Observed, Outcome, Placement,
+        Readiness, Rejection, Removal, RetryAfter, Scope,
     },
 };
 use serde_json::Value;
@@ -28,6 +28,8 @@ impl Guest for Hostile {
             version: "1.2.3".to_owned(),
             scope: Scope::PerClass,
             placement: Placement::EveryReplica,
+            change_sets: ChangeKind::Incremental,
+            backend_detail: BackendDetail::Endpoints,
             features: Vec::new(),
             annotation_prefixes: Vec::new(),
             observe_interval: 0,

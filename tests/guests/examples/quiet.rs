@@ -6,7 +6,7 @@ wit_bindgen::generate!({ path: "../../wit", world: "plugin" });
 
 use exports::lb_controller::provider::provider::Guest;
 use lb_controller::provider::types::{
-    ChangeSet, Descriptor, Error, Observed, Outcome, Placement, Readiness, Removal, Scope,
+    BackendDetail, ChangeKind, ChangeSet, Descriptor, Error, Observed, Outcome, Placement, Readiness, Removal, Scope,
 };
 
 struct Quiet;
@@ -18,6 +18,8 @@ impl Guest for Quiet {
             version: "0.1.0".to_owned(),
             scope: Scope::PerClass,
             placement: Placement::EveryReplica,
+            change_sets: ChangeKind::Incremental,
+            backend_detail: BackendDetail::Endpoints,
             features: Vec::new(),
             annotation_prefixes: Vec::new(),
             observe_interval: 0,

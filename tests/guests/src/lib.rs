@@ -12,7 +12,8 @@ use std::{
 ///
 /// - `hostile` does what `settings.behaviour` says, with every capability but HTTP;
 /// - `quiet` imports nothing;
-/// - `web` imports HTTP;
+/// - `http` sends what `settings.calls` says, and wants the HTTP grant `api`;
+/// - `web` imports HTTP and wants no grant by name;
 /// - `foreign` imports WASI, as the standard libraries of other toolchains do.
 ///
 /// # Panics

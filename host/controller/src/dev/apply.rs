@@ -176,7 +176,8 @@ fn key(manifest: &Manifest) -> ObjectKey {
 fn rank(kind: &str) -> u8 {
     match kind {
         "Namespace" => 0,
-        "IngressClass" | "Secret" | "ConfigMap" => 1,
+        // Endpoints of one's own come before the Service, which would get echo backends without them.
+        "IngressClass" | "Secret" | "ConfigMap" | "EndpointSlice" => 1,
         "Service" => 2,
         "Ingress" => 4,
         _ => 3,

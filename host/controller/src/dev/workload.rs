@@ -44,13 +44,22 @@ pub(crate) async fn run(client: kube::Client, shutdown: CancellationToken) -> an
     let mut events = pin!(futures::stream::select(service_events, slice_events));
 
     let mut workload = Workload { client, replicas: BTreeMap::new() };
+    // Who has endpoints of others is known only once all are listed.
+    let mut listed = pin!(async { services.wait_until_ready().await.and(slices.wait_until_ready().await) });
+    let mut complete = false;
     loop {
         let event = tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
+            ready = &mut listed, if !complete => {
+                ready?;
+                complete = true;
+                Some(Ok(()))
+            }
             event = events.next() => event,
         };
         match event {
-            Some(Ok(())) => workload.sync(&services.state(), &slices.state()).await,
+            Some(Ok(())) if complete => workload.sync(&services.state(), &slices.state()).await,
+            Some(Ok(())) => {}
             Some(Err(error)) => tracing::warn!(%error, "the echo backends lost sight of the API"),
             None => return Ok(()),
         }

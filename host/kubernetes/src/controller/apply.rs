@@ -72,7 +72,7 @@ impl Controller {
         let now = Instant::now();
         let desired = self.translator.desired(id);
         let Some(lane) = self.lanes.get_mut(id) else { return };
-        match lane.begin(desired, now) {
+        match lane.begin(desired, self.descriptor.change_sets, now) {
             Next::Idle => {}
             Next::Wait(moment) => self.timers.set(moment, Timer::LoadBalancer(id.to_owned())),
             Next::InSync(joined) => {

@@ -71,17 +71,35 @@ impl Controller {
     }
 
     fn compare(&mut self, began: Instant, observed: Vec<Observed>, now: Instant) {
-        let mut seen = BTreeMap::new();
+        let mut seen = BTreeMap::<_, Vec<_>>::new();
         for observed in observed {
-            seen.insert(observed.load_balancer.clone(), observed);
+            seen.entry(observed.load_balancer.clone()).or_default().push(observed);
         }
         let ids: BTreeSet<_> = seen.keys().cloned().chain(self.lanes.ids()).collect();
         for id in ids {
             // What a call did since is newer than what was seen.
             if !self.lanes.get(&id).is_some_and(|lane| lane.outdates(began)) {
-                self.compare_one(&id, seen.remove(&id), now);
+                let observed = self.choose(&id, seen.remove(&id).unwrap_or_default());
+                self.compare_one(&id, observed, now);
             }
         }
+    }
+
+    /// One load balancer is there once. If an earlier owner of its name left one behind, that of the present owner
+    /// counts, and a complete apply has the provider clean up.
+    fn choose(&mut self, id: &str, mut observed: Vec<Observed>) -> Option<Observed> {
+        if observed.len() > 1 {
+            let owner = self.translator.desired(id).and_then(|desired| desired.load_balancer.owner.as_ref());
+            let uid = owner.map(|owner| owner.uid.clone());
+            if let Some(ours) = observed.iter().position(|observed| observed.owner_uid == uid) {
+                let count = observed.len();
+                observed.swap(0, ours);
+                observed.truncate(1);
+                info!(load_balancer = id, count, "it is there more than once; what is left over is removed");
+                self.lanes.look_at(id).doubt();
+            }
+        }
+        observed.into_iter().next()
     }
 
     fn compare_one(&mut self, id: &str, observed: Option<Observed>, now: Instant) {

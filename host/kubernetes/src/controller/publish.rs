@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lb_model::cluster::NamespacedName;
+use lb_model::{cluster::NamespacedName, types::Placement};
 use tokio::time::Instant;
 
 use super::{Controller, report::KINDS};
@@ -104,7 +104,10 @@ impl Controller {
         let Some(lane) = self.lanes.get(id).filter(|_| live) else { return (Target::Leave, rejected) };
         let own = lane.addresses().believed(now);
         let reported = own.clone().filter(|own| !own.is_empty());
-        let addresses = reported.or_else(|| self.published.believed(now)).or(own);
+        // The operator's address is that of a data plane beside us, not that of a load balancer elsewhere.
+        let beside = self.descriptor.placement == Placement::EveryReplica;
+        let published = self.published.believed(now).filter(|_| beside);
+        let addresses = reported.or(published).or(own);
         (addresses.map_or(Target::Leave, Target::Addresses), rejected)
     }
 

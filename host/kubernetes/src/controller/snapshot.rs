@@ -22,6 +22,8 @@ pub(super) enum Arrival {
     Write(Write, Written),
     Leadership,
     Published,
+    /// The provider was told that its load balancers may have changed.
+    Woken,
     Timer,
 }
 
@@ -39,6 +41,7 @@ impl Controller {
             }
             Ok(()) = self.leads.changed() => Arrival::Leadership,
             Ok(()) = self.published_updates.changed() => Arrival::Published,
+            () = self.provider.woken() => Arrival::Woken,
             () = sleep_until(alarm.unwrap_or_else(far_away)), if alarm.is_some() => Arrival::Timer,
         }
     }
@@ -59,6 +62,10 @@ impl Controller {
             Arrival::Write(write, written) => self.status_written(&write, written),
             Arrival::Leadership => self.leadership_changed().await,
             Arrival::Published => self.publish(),
+            Arrival::Woken => {
+                debug!(step = "woken");
+                self.observe_by(tokio::time::Instant::now());
+            }
             Arrival::Timer => {}
         }
         self.alarms();

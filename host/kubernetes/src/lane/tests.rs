@@ -19,6 +19,7 @@ fn backend(name: &str, port: u16) -> Arc<Backend> {
         port,
         protocol: BackendProtocol::Http,
         affinity: Affinity::None,
+        target_ports: Vec::new(),
         endpoints: Vec::new(),
     })
 }
@@ -68,23 +69,35 @@ fn expect_apply(next: Next) -> (ChangeSet, Step) {
 fn lane(configuration: &Configuration) -> Lane {
     let now = Instant::now();
     let mut lane = Lane::default();
-    let (_, step) = expect_apply(lane.begin(Some(configuration), now));
+    let (_, step) = expect_apply(lane.begin(Some(configuration), ChangeKind::Incremental, now));
     assert!(matches!(lane.applied(step, Ok(outcome()), now), Applied::Served { .. }));
     lane
+}
+
+#[test]
+fn a_provider_that_takes_them_whole_gets_complete_change_sets() {
+    let now = Instant::now();
+    let mut lane = lane(&desired(&[("a", 1), ("b", 1)]));
+    let next = lane.begin(Some(&desired(&[("a", 2), ("b", 1)])), ChangeKind::Complete, now);
+    let (change, step) = expect_apply(next);
+    assert_eq!((change.kind, change.backends.upsert.len()), (ChangeKind::Complete, 2));
+    lane.applied(step, Ok(outcome()), now);
+    let next = lane.begin(Some(&desired(&[("a", 2), ("b", 1)])), ChangeKind::Complete, now);
+    assert!(matches!(next, Next::InSync(_)), "nothing changed");
 }
 
 #[test]
 fn the_first_apply_is_complete_and_the_next_incremental() {
     let now = Instant::now();
     let mut lane = Lane::default();
-    let (change, step) = expect_apply(lane.begin(Some(&desired(&[("a", 1), ("b", 1)])), now));
+    let (change, step) = expect_apply(lane.begin(Some(&desired(&[("a", 1), ("b", 1)])), ChangeKind::Incremental, now));
     assert_eq!((change.kind, change.backends.upsert.len()), (ChangeKind::Complete, 2));
     lane.applied(step, Ok(outcome()), now);
-    let (change, step) = expect_apply(lane.begin(Some(&desired(&[("a", 2)])), now));
+    let (change, step) = expect_apply(lane.begin(Some(&desired(&[("a", 2)])), ChangeKind::Incremental, now));
     assert_eq!(change.kind, ChangeKind::Incremental);
     assert_eq!((change.backends.upsert.len(), change.backends.remove), (1, vec!["shop/b/80".to_owned()]));
     lane.applied(step, Ok(outcome()), now);
-    assert!(matches!(lane.begin(Some(&desired(&[("a", 2)])), now), Next::InSync(_)));
+    assert!(matches!(lane.begin(Some(&desired(&[("a", 2)])), ChangeKind::Incremental, now), Next::InSync(_)));
 }
 
 #[test]
@@ -92,13 +105,16 @@ fn changes_during_a_call_merge_into_the_next() {
     let now = Instant::now();
     let mut lane = lane(&desired(&[("a", 1)]));
     lane.change(now);
-    let (_, step) = expect_apply(lane.begin(Some(&desired(&[("a", 2)])), now));
+    let (_, step) = expect_apply(lane.begin(Some(&desired(&[("a", 2)])), ChangeKind::Incremental, now));
     for port in 3..6 {
         lane.change(now);
-        assert!(matches!(lane.begin(Some(&desired(&[("a", port), ("b", port)])), now), Next::Idle), "one at a time");
+        assert!(
+            matches!(lane.begin(Some(&desired(&[("a", port), ("b", port)])), ChangeKind::Incremental, now), Next::Idle),
+            "one at a time"
+        );
     }
     lane.applied(step, Ok(outcome()), now);
-    let (change, _) = expect_apply(lane.begin(Some(&desired(&[("a", 5), ("b", 5)])), now));
+    let (change, _) = expect_apply(lane.begin(Some(&desired(&[("a", 5), ("b", 5)])), ChangeKind::Incremental, now));
     assert_eq!(change.backends.upsert.iter().map(|it| it.port).collect::<Vec<_>>(), [5, 5]);
 }
 
@@ -108,12 +124,14 @@ fn the_lag_counts_from_the_oldest_change() {
     let mut lane = lane(&desired(&[]));
     lane.change(now);
     lane.change(now + Duration::from_secs(1));
-    let next = lane.begin(Some(&desired(&[("a", 1)])), now + Duration::from_secs(3));
+    let next = lane.begin(Some(&desired(&[("a", 1)])), ChangeKind::Incremental, now + Duration::from_secs(3));
     let Next::Apply { lag, step, .. } = next else { panic!("no apply") };
     assert_eq!(lag, Some(Duration::from_secs(3)));
     lane.applied(step, Err(invalid("a")), now);
     lane.doubt();
-    let Next::Apply { lag, .. } = lane.begin(Some(&desired(&[("a", 1)])), now) else { panic!("no apply") };
+    let Next::Apply { lag, .. } = lane.begin(Some(&desired(&[("a", 1)])), ChangeKind::Incremental, now) else {
+        panic!("no apply")
+    };
     assert_eq!(lag, None, "a repetition is no change");
 }
 
@@ -122,15 +140,18 @@ fn after_a_doubtful_failure_the_next_apply_is_complete_and_waits() {
     for error in [breach(), unavailable(), CallError::Provider(Error::Denied("no".to_owned()))] {
         let now = Instant::now();
         let mut lane = lane(&desired(&[("a", 1)]));
-        let (_, step) = expect_apply(lane.begin(Some(&desired(&[("a", 2)])), now));
+        let (_, step) = expect_apply(lane.begin(Some(&desired(&[("a", 2)])), ChangeKind::Incremental, now));
         let Applied::Failed { .. } = lane.applied(step, Err(error), now) else { panic!("it failed") };
         // Back to what was applied before: half of the failed step may be there all the same.
         let wanted = desired(&[("a", 1)]);
-        let Next::Wait(moment) = lane.begin(Some(&wanted), now) else { panic!("no pause") };
+        let Next::Wait(moment) = lane.begin(Some(&wanted), ChangeKind::Incremental, now) else { panic!("no pause") };
         assert!(moment >= now + Duration::from_secs(1));
         lane.change(now);
-        assert!(matches!(lane.begin(Some(&wanted), now), Next::Wait(_)), "a change does not end the pause");
-        let (change, _) = expect_apply(lane.begin(Some(&wanted), moment));
+        assert!(
+            matches!(lane.begin(Some(&wanted), ChangeKind::Incremental, now), Next::Wait(_)),
+            "a change does not end the pause"
+        );
+        let (change, _) = expect_apply(lane.begin(Some(&wanted), ChangeKind::Incremental, moment));
         assert_eq!(change.kind, ChangeKind::Complete);
     }
 }
@@ -142,17 +163,17 @@ fn failures_in_a_row_wait_longer_and_a_success_ends_the_row() {
     let wanted = desired(&[("a", 1)]);
     let mut pauses = Vec::new();
     for _ in 0..8 {
-        let (_, step) = expect_apply(lane.begin(Some(&wanted), now));
+        let (_, step) = expect_apply(lane.begin(Some(&wanted), ChangeKind::Incremental, now));
         lane.applied(step, Err(unavailable()), now);
-        let Next::Wait(moment) = lane.begin(Some(&wanted), now) else { panic!("no pause") };
+        let Next::Wait(moment) = lane.begin(Some(&wanted), ChangeKind::Incremental, now) else { panic!("no pause") };
         pauses.push(moment - now);
         now = moment;
     }
     assert!(pauses.is_sorted_by_key(|pause| pause.as_secs().min(60)), "{pauses:?}");
     assert!(pauses[0] < Duration::from_secs(2) && pauses[7] <= Duration::from_secs(75), "{pauses:?}");
-    let (_, step) = expect_apply(lane.begin(Some(&wanted), now));
+    let (_, step) = expect_apply(lane.begin(Some(&wanted), ChangeKind::Incremental, now));
     lane.applied(step, Ok(outcome()), now);
-    let (_, step) = expect_apply(lane.begin(Some(&desired(&[])), now));
+    let (_, step) = expect_apply(lane.begin(Some(&desired(&[])), ChangeKind::Incremental, now));
     let Applied::Failed { requeue, .. } = lane.applied(step, Err(unavailable()), now) else { panic!("it failed") };
     assert_eq!(requeue, Requeue::After(Duration::from_secs(1)));
 }
@@ -161,11 +182,14 @@ fn failures_in_a_row_wait_longer_and_a_success_ends_the_row() {
 fn an_invalid_change_waits_for_another_and_keeps_what_is_applied() {
     let now = Instant::now();
     let mut lane = lane(&desired(&[("a", 1)]));
-    let (_, step) = expect_apply(lane.begin(Some(&desired(&[("a", 2)])), now));
+    let (_, step) = expect_apply(lane.begin(Some(&desired(&[("a", 2)])), ChangeKind::Incremental, now));
     lane.applied(step, Err(invalid("a")), now);
-    assert!(matches!(lane.begin(Some(&desired(&[("a", 2)])), now), Next::Idle), "no repetition");
+    assert!(
+        matches!(lane.begin(Some(&desired(&[("a", 2)])), ChangeKind::Incremental, now), Next::Idle),
+        "no repetition"
+    );
     lane.change(now);
-    let (change, _) = expect_apply(lane.begin(Some(&desired(&[("a", 3)])), now));
+    let (change, _) = expect_apply(lane.begin(Some(&desired(&[("a", 3)])), ChangeKind::Incremental, now));
     assert_eq!(change.kind, ChangeKind::Incremental, "nothing was changed, so what is applied is known");
 }
 
@@ -173,10 +197,10 @@ fn an_invalid_change_waits_for_another_and_keeps_what_is_applied() {
 fn a_change_that_came_during_an_invalid_call_is_tried() {
     let now = Instant::now();
     let mut lane = lane(&desired(&[("a", 1)]));
-    let (_, step) = expect_apply(lane.begin(Some(&desired(&[("a", 2)])), now));
+    let (_, step) = expect_apply(lane.begin(Some(&desired(&[("a", 2)])), ChangeKind::Incremental, now));
     lane.change(now);
     lane.applied(step, Err(invalid("a")), now);
-    expect_apply(lane.begin(Some(&desired(&[("a", 3)])), now));
+    expect_apply(lane.begin(Some(&desired(&[("a", 3)])), ChangeKind::Incremental, now));
 }
 
 #[test]
@@ -184,14 +208,17 @@ fn a_conflict_is_observed_and_then_applied_completely_at_once() {
     let now = Instant::now();
     let mut lane = lane(&desired(&[("a", 1)]));
     let wanted = desired(&[("a", 2)]);
-    let (_, step) = expect_apply(lane.begin(Some(&wanted), now));
+    let (_, step) = expect_apply(lane.begin(Some(&wanted), ChangeKind::Incremental, now));
     let error = CallError::Provider(Error::Conflict("changed".to_owned()));
     let Applied::Failed { requeue, .. } = lane.applied(step, Err(error), now) else { panic!("it failed") };
     assert_eq!(requeue, Requeue::Observe);
-    assert!(matches!(lane.begin(Some(&wanted), now), Next::Idle), "the observation comes first");
+    assert!(
+        matches!(lane.begin(Some(&wanted), ChangeKind::Incremental, now), Next::Idle),
+        "the observation comes first"
+    );
     assert!(lane.awaits_observation());
     lane.release();
-    let (change, _) = expect_apply(lane.begin(Some(&wanted), now));
+    let (change, _) = expect_apply(lane.begin(Some(&wanted), ChangeKind::Incremental, now));
     assert_eq!(change.kind, ChangeKind::Complete);
 }
 
@@ -199,14 +226,14 @@ fn a_conflict_is_observed_and_then_applied_completely_at_once() {
 fn an_unwanted_load_balancer_is_removed_until_it_is_gone() {
     let now = Instant::now();
     let mut lane = lane(&desired(&[]));
-    assert!(matches!(lane.begin(None, now), Next::Remove));
-    assert!(matches!(lane.begin(None, now), Next::Idle), "one call at a time");
+    assert!(matches!(lane.begin(None, ChangeKind::Incremental, now), Next::Remove));
+    assert!(matches!(lane.begin(None, ChangeKind::Incremental, now), Next::Idle), "one call at a time");
     assert_eq!(lane.removed(Ok(Removal::Pending("draining".to_owned())), now).unwrap().as_deref(), Some("draining"));
-    let Next::Wait(moment) = lane.begin(None, now) else { panic!("no pause") };
-    assert!(matches!(lane.begin(None, moment), Next::Remove));
+    let Next::Wait(moment) = lane.begin(None, ChangeKind::Incremental, now) else { panic!("no pause") };
+    assert!(matches!(lane.begin(None, ChangeKind::Incremental, moment), Next::Remove));
     assert!(lane.removed(Err(unavailable()), moment).is_err());
-    let Next::Wait(moment) = lane.begin(None, moment) else { panic!("no pause") };
-    assert!(matches!(lane.begin(None, moment), Next::Remove));
+    let Next::Wait(moment) = lane.begin(None, ChangeKind::Incremental, moment) else { panic!("no pause") };
+    assert!(matches!(lane.begin(None, ChangeKind::Incremental, moment), Next::Remove));
     assert_eq!(lane.removed(Ok(Removal::Removed), moment).unwrap(), None);
 }
 
@@ -214,9 +241,9 @@ fn an_unwanted_load_balancer_is_removed_until_it_is_gone() {
 fn a_load_balancer_that_is_wanted_again_is_applied_completely() {
     let now = Instant::now();
     let mut lane = lane(&desired(&[("a", 1)]));
-    assert!(matches!(lane.begin(None, now), Next::Remove));
+    assert!(matches!(lane.begin(None, ChangeKind::Incremental, now), Next::Remove));
     lane.removed(Ok(Removal::Removed), now).unwrap();
-    let (change, _) = expect_apply(lane.begin(Some(&desired(&[("a", 1)])), now));
+    let (change, _) = expect_apply(lane.begin(Some(&desired(&[("a", 1)])), ChangeKind::Incremental, now));
     assert_eq!(change.kind, ChangeKind::Complete);
 }
 
@@ -224,9 +251,9 @@ fn a_load_balancer_that_is_wanted_again_is_applied_completely() {
 fn a_new_owner_of_the_same_name_gets_a_new_load_balancer() {
     let now = Instant::now();
     let mut lane = lane(&owned("first"));
-    assert!(matches!(lane.begin(Some(&owned("second")), now), Next::Remove));
+    assert!(matches!(lane.begin(Some(&owned("second")), ChangeKind::Incremental, now), Next::Remove));
     lane.removed(Ok(Removal::Removed), now).unwrap();
-    let (change, _) = expect_apply(lane.begin(Some(&owned("second")), now));
+    let (change, _) = expect_apply(lane.begin(Some(&owned("second")), ChangeKind::Incremental, now));
     assert_eq!(change.kind, ChangeKind::Complete);
 }
 
@@ -235,19 +262,19 @@ fn what_an_observation_finds_of_a_former_owner_is_removed_first() {
     let now = Instant::now();
     let mut lane = Lane::default();
     lane.usurp();
-    assert!(matches!(lane.begin(Some(&owned("second")), now), Next::Remove));
+    assert!(matches!(lane.begin(Some(&owned("second")), ChangeKind::Incremental, now), Next::Remove));
     lane.removed(Ok(Removal::Removed), now).unwrap();
-    expect_apply(lane.begin(Some(&owned("second")), now));
+    expect_apply(lane.begin(Some(&owned("second")), ChangeKind::Incremental, now));
 }
 
 #[test]
 fn doubt_during_a_call_outlasts_it() {
     let now = Instant::now();
     let mut lane = lane(&desired(&[("a", 1)]));
-    let (_, step) = expect_apply(lane.begin(Some(&desired(&[("a", 2)])), now));
+    let (_, step) = expect_apply(lane.begin(Some(&desired(&[("a", 2)])), ChangeKind::Incremental, now));
     lane.doubt();
     lane.applied(step, Ok(outcome()), now);
-    let (change, _) = expect_apply(lane.begin(Some(&desired(&[("a", 2)])), now));
+    let (change, _) = expect_apply(lane.begin(Some(&desired(&[("a", 2)])), ChangeKind::Incremental, now));
     assert_eq!(change.kind, ChangeKind::Complete);
 }
 
@@ -258,15 +285,17 @@ fn an_ingress_joins_when_its_change_is_applied() {
     let mut lane = lane(&desired(&[]));
     lane.join(ingress.clone());
     let wanted = desired(&[("a", 1)]);
-    let (_, step) = expect_apply(lane.begin(Some(&wanted), now));
+    let (_, step) = expect_apply(lane.begin(Some(&wanted), ChangeKind::Incremental, now));
     lane.applied(step, Err(breach()), now);
-    let Next::Wait(moment) = lane.begin(Some(&wanted), now) else { panic!("no pause") };
-    let (_, step) = expect_apply(lane.begin(Some(&wanted), moment));
+    let Next::Wait(moment) = lane.begin(Some(&wanted), ChangeKind::Incremental, now) else { panic!("no pause") };
+    let (_, step) = expect_apply(lane.begin(Some(&wanted), ChangeKind::Incremental, moment));
     let Applied::Served { joined, .. } = lane.applied(step, Ok(outcome()), moment) else { panic!("not served") };
     assert_eq!(joined, [ingress.clone()].into());
 
     lane.join(ingress.clone());
-    let Next::InSync(joined) = lane.begin(Some(&wanted), moment) else { panic!("not in sync") };
+    let Next::InSync(joined) = lane.begin(Some(&wanted), ChangeKind::Incremental, moment) else {
+        panic!("not in sync")
+    };
     assert_eq!(joined, [ingress].into(), "where nothing has to change it joins at once");
 }
 
@@ -275,7 +304,7 @@ fn a_rejection_stands_until_its_object_is_touched() {
     let now = Instant::now();
     let mut lane = lane(&desired(&[]));
     let apply = |lane: &mut Lane, wanted: &Configuration, rejections: Vec<Rejection>| {
-        let (_, step) = expect_apply(lane.begin(Some(wanted), now));
+        let (_, step) = expect_apply(lane.begin(Some(wanted), ChangeKind::Incremental, now));
         lane.applied(step, Ok(Outcome { rejections, ..outcome() }), now);
     };
     apply(&mut lane, &desired(&[("bad", 1)]), vec![rejection("Service", "bad")]);
@@ -294,7 +323,7 @@ fn a_complete_apply_tells_all_rejections_anew() {
     let mut lane = Lane::default();
     for rejections in [vec![rejection("Service", "a")], vec![rejection("Service", "b")]] {
         lane.doubt();
-        let (_, step) = expect_apply(lane.begin(Some(&desired(&[("a", 1)])), now));
+        let (_, step) = expect_apply(lane.begin(Some(&desired(&[("a", 1)])), ChangeKind::Incremental, now));
         lane.applied(step, Ok(Outcome { rejections, ..outcome() }), now);
     }
     assert_eq!(lane.rejections(), [rejection("Service", "b")]);
@@ -304,7 +333,7 @@ fn a_complete_apply_tells_all_rejections_anew() {
 fn a_pending_load_balancer_is_looked_at_soon_then_less_often() {
     let now = Instant::now();
     let mut lane = Lane::default();
-    let (_, step) = expect_apply(lane.begin(Some(&desired(&[])), now));
+    let (_, step) = expect_apply(lane.begin(Some(&desired(&[])), ChangeKind::Incremental, now));
     let pending = || Readiness::Pending("starting".to_owned());
     lane.applied(step, Ok(Outcome { readiness: pending(), ..outcome() }), now);
     assert_eq!(lane.next_look(), Some(Duration::from_secs(2)));
@@ -319,7 +348,7 @@ fn an_observation_older_than_a_call_tells_nothing() {
     let now = Instant::now();
     let mut lane = Lane::default();
     assert!(!lane.outdates(now));
-    let (_, step) = expect_apply(lane.begin(Some(&desired(&[])), now));
+    let (_, step) = expect_apply(lane.begin(Some(&desired(&[])), ChangeKind::Incremental, now));
     assert!(lane.outdates(now), "a call is in flight");
     lane.applied(step, Ok(outcome()), now + Duration::from_secs(1));
     assert!(lane.outdates(now), "it ended since");

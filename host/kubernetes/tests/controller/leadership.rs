@@ -4,7 +4,7 @@ use kube::{
     Api,
     api::{Patch, PatchParams},
 };
-use lb_model::types::{Placement, Scope};
+use lb_model::types::{Address, Placement, Scope};
 use serde_json::json;
 
 use crate::{
@@ -55,6 +55,7 @@ async fn who_loses_the_lease_stops() -> Result<()> {
     world.service("web", &["10.0.0.1"]).await?;
     world.ingress("a", "a.example", "web").await?;
     let provider = FakeProvider::new(Scope::PerObject, Placement::Leader);
+    provider.report(&[Address::Ip(ADDRESS.to_owned())]);
     let controller = world.start_with(&provider, leased("one"));
     eventually_is("the address is shown", vec![ADDRESS.to_owned()], || world.addresses("a")).await;
 

@@ -10,11 +10,11 @@ use lb_model::{
     provider::{CallError, Provider},
     tables::{Configuration, Tables},
     types::{
-        Address, ChangeKind, ChangeSet, Descriptor, Error, Feature, HostMatch, Observed, Outcome, Placement, Readiness,
-        Removal, Scope,
+        Address, BackendDetail, ChangeKind, ChangeSet, Descriptor, Error, Feature, HostMatch, Observed, Outcome,
+        Placement, Readiness, Removal, Scope,
     },
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 /// Applies at the same time: more than there ever are.
 const GATE: u32 = 1000;
@@ -44,6 +44,7 @@ pub(crate) struct FakeProvider {
     state: Mutex<State>,
     /// Each apply needs a permit for as long as it takes.
     gate: Semaphore,
+    alarm: Notify,
 }
 
 impl FakeProvider {
@@ -64,6 +65,8 @@ impl FakeProvider {
             version: "0.1.0".to_owned(),
             scope,
             placement,
+            change_sets: ChangeKind::Incremental,
+            backend_detail: BackendDetail::Endpoints,
             features,
             annotation_prefixes: Vec::new(),
             observe_interval,
@@ -71,7 +74,7 @@ impl FakeProvider {
             grants: Vec::new(),
         };
         let gate = Semaphore::new(GATE as usize);
-        Arc::new(Self { descriptor: Arc::new(descriptor), state: Mutex::default(), gate })
+        Arc::new(Self { descriptor: Arc::new(descriptor), state: Mutex::default(), gate, alarm: Notify::new() })
     }
 
     pub(crate) fn shared() -> Arc<Self> {
@@ -101,6 +104,11 @@ impl FakeProvider {
             addresses: Vec::new(),
             drift: None,
         });
+    }
+
+    /// Something outside tells that there is something to see.
+    pub(crate) fn wake(&self) {
+        self.alarm.notify_one();
     }
 
     /// The next observation finds this drift.
@@ -212,6 +220,10 @@ impl Provider for FakeProvider {
             Ok(Removal::Removed)
         }
         .boxed()
+    }
+
+    fn woken(&self) -> BoxFuture<'_, ()> {
+        self.alarm.notified().boxed()
     }
 
     fn observe(&self) -> BoxFuture<'_, Result<Vec<Observed>, CallError>> {

@@ -204,6 +204,39 @@ async fn orphans_are_removed_and_drift_is_repaired() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_provider_that_is_told_of_a_change_is_observed() -> Result<()> {
+    let world = World::new().await?;
+    world.service("web", &["10.0.0.1"]).await?;
+    world.ingress("a", "a.example", "web").await?;
+    // By itself it is observed only at the start.
+    let provider = FakeProvider::new(Scope::PerObject, Placement::Leader);
+    let controller = world.start(&provider);
+    controller.ready.ready().await;
+    assert!(!provider.calls().contains(&Call::Observe));
+    let complete = provider.complete_applies();
+    provider.drift("default/a", "somebody turned a knob");
+    provider.wake();
+    eventually("the drift is repaired", || provider.complete_applies() > complete).await;
+    controller.stop().await
+}
+
+#[tokio::test]
+async fn what_an_earlier_owner_left_behind_is_cleaned_up_by_a_complete_apply() -> Result<()> {
+    let world = World::new().await?;
+    world.service("web", &["10.0.0.1"]).await?;
+    world.ingress("a", "a.example", "web").await?;
+    let provider = FakeProvider::new(Scope::PerObject, Placement::Leader);
+    let controller = world.start(&provider);
+    controller.ready.ready().await;
+    let complete = provider.complete_applies();
+    provider.own("default/a", Some("a former a"));
+    provider.wake();
+    eventually("it is applied completely", || provider.complete_applies() > complete).await;
+    assert!(!provider.removed("default/a"), "the load balancer of the present owner stays");
+    controller.stop().await
+}
+
+#[tokio::test]
 async fn nothing_is_removed_before_all_watches_have_listed() -> Result<()> {
     let world = World::new().await?;
     world.service("web", &["10.0.0.1"]).await?;

@@ -69,6 +69,21 @@ async fn a_status_waits_for_the_load_balancer() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_remote_load_balancer_has_no_address_of_the_operators() -> Result<()> {
+    let world = World::new().await?;
+    world.service("web", &["10.0.0.1"]).await?;
+    world.ingress("a", "a.example", "web").await?;
+    let provider = FakeProvider::new(Scope::PerObject, Placement::Leader);
+    let controller = world.start(&provider);
+    controller.ready.ready().await;
+    provider.report(&[Address::Ip("198.51.100.1".to_owned())]);
+    provider.wake();
+    eventually_is("its own address is shown", addresses(&["198.51.100.1"]), || world.addresses("a")).await;
+    assert_eq!(world.status_writes("a"), 1, "nothing was shown before");
+    controller.stop().await
+}
+
+#[tokio::test]
 async fn the_addresses_of_the_provider_come_first() -> Result<()> {
     let world = World::new().await?;
     world.service("web", &["10.0.0.1"]).await?;

@@ -1,16 +1,23 @@
 //! Backends: one port of one Service, and the endpoints behind it.
 
-use std::{collections::BTreeMap, fmt, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::IpAddr,
+};
 
-use k8s_openapi::api::{
-    core::v1::{Service, ServicePort},
-    discovery::v1::{Endpoint as SliceEndpoint, EndpointSlice},
+use k8s_openapi::{
+    api::{
+        core::v1::{Service, ServicePort},
+        discovery::v1::{Endpoint as SliceEndpoint, EndpointSlice},
+    },
+    apimachinery::pkg::util::intstr::IntOrString,
 };
 
 use super::features::Features;
 use crate::{
     cluster::{Cluster, NamespacedName},
-    types::{Affinity, Backend, BackendProtocol, Endpoint, Feature, ObjectRef},
+    types::{Affinity, Backend, BackendDetail, BackendProtocol, Endpoint, Feature, ObjectRef},
 };
 
 const DEFAULT_CLIENT_IP_SECONDS: u32 = 10_800;
@@ -69,10 +76,14 @@ pub(super) fn backend(key: &BackendKey, features: &Features, cluster: &dyn Clust
         let mut ports = service.spec.as_ref()?.ports.iter().flatten();
         ports.find(|port| port.port == i32::from(key.port) && key.transport.carries(port.protocol.as_deref()))
     });
-    let endpoints = port.map_or_else(Vec::new, |port| {
+    let mut endpoints = port.map_or_else(Vec::new, |port| {
         let slices = cluster.endpoint_slices(&key.service);
         endpoints(slices.iter().map(AsRef::as_ref), port.name.as_deref().unwrap_or_default(), key.transport)
     });
+    let target_ports = target_ports(port, &endpoints);
+    if features.backend_detail() == BackendDetail::Ports {
+        endpoints = Vec::new();
+    }
     Backend {
         id: key.to_string(),
         service: ObjectRef {
@@ -91,8 +102,25 @@ pub(super) fn backend(key: &BackendKey, features: &Features, cluster: &dyn Clust
             Some(service) => affinity(service),
             None => Affinity::None,
         },
+        target_ports,
         endpoints,
     }
+}
+
+/// The ports of the pods: those of the endpoints, else what the Service says if that is a number.
+fn target_ports(port: Option<&ServicePort>, endpoints: &[Endpoint]) -> Vec<u16> {
+    let ports: BTreeSet<_> = endpoints.iter().map(|endpoint| endpoint.port).collect();
+    if !ports.is_empty() {
+        return ports.into_iter().collect();
+    }
+    let said = port.and_then(|port| match &port.target_port {
+        // Left out, it is the same as the port.
+        None => Some(port.port),
+        Some(IntOrString::Int(number)) => Some(*number),
+        // The pods say which, and there are none.
+        Some(IntOrString::String(_)) => None,
+    });
+    said.and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0).into_iter().collect()
 }
 
 /// What the port's `appProtocol` says that its endpoints speak.

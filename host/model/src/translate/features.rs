@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::types::{BackendProtocol, Descriptor, Feature, Scope};
+use crate::types::{BackendDetail, BackendProtocol, Descriptor, Feature, Scope};
 
 /// The provider's descriptor, asked for one thing at a time.
 #[derive(Debug, Clone)]
@@ -25,6 +25,11 @@ impl Features {
     /// One shared data plane, not one for each object.
     pub(super) fn is_per_class(&self) -> bool {
         self.0.scope == Scope::PerClass
+    }
+
+    /// What the provider needs to know of backends.
+    pub(super) fn backend_detail(&self) -> BackendDetail {
+        self.0.backend_detail
     }
 
     /// Whether the provider reads this annotation itself.

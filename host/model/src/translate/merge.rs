@@ -92,7 +92,7 @@ fn build(fragment: &Fragment, route: &FragmentRoute) -> Route {
         headers: Vec::new(),
         query_parameters: Vec::new(),
         action,
-        policy: Policy { cookie_affinity: affinity, ..no_policy() },
+        policies: affinity.map(Policy::CookieAffinity).into_iter().collect(),
         source: fragment.object(),
     }
 }
@@ -100,23 +100,6 @@ fn build(fragment: &Fragment, route: &FragmentRoute) -> Route {
 /// Whether a route is there for what the rules leave.
 fn is_fallback(route: &FragmentRoute) -> bool {
     route.origin == Origin::DefaultBackend
-}
-
-fn no_policy() -> Policy {
-    Policy {
-        rewrite: None,
-        request_headers: None,
-        response_headers: None,
-        timeouts: None,
-        body_limit: None,
-        cors: None,
-        source_ranges: None,
-        rate_limit: None,
-        auth: None,
-        cookie_affinity: None,
-        mirror: None,
-        retry: None,
-    }
 }
 
 /// The backends that a virtual host forwards to, as often as it does.

@@ -11,7 +11,7 @@ use lb_model::{
     certificate,
     cluster::NamespacedName,
     translate::{ClassSelection, Options, ServicePort, Stream},
-    types::{Certificate, Descriptor, Feature, HostMatch, Placement, Protocol, Scope},
+    types::{BackendDetail, Certificate, ChangeKind, Descriptor, Feature, HostMatch, Placement, Protocol, Scope},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -71,6 +71,8 @@ struct Controller {
     #[serde(rename = "kind")]
     _kind: String,
     per_object: bool,
+    /// The provider wants to know of ports, not of endpoints.
+    ports_alone: bool,
     /// Features that the provider lacks.
     without: Vec<String>,
     annotation_prefixes: Vec<String>,
@@ -102,6 +104,8 @@ pub(crate) fn descriptor(scope: Scope, features: Vec<Feature>, annotation_prefix
         version: String::from("1.0.0"),
         scope,
         placement: Placement::Leader,
+        change_sets: ChangeKind::Incremental,
+        backend_detail: BackendDetail::Endpoints,
         features,
         annotation_prefixes,
         observe_interval: 0,
@@ -160,7 +164,11 @@ pub(crate) fn read(text: &str) -> Manifest {
         streams: controller.streams.into_iter().map(stream).collect(),
         ..defaults
     };
-    Manifest { options, descriptor: descriptor(scope, features, controller.annotation_prefixes), cluster }
+    let mut descriptor = descriptor(scope, features, controller.annotation_prefixes);
+    if controller.ports_alone {
+        Arc::make_mut(&mut descriptor).backend_detail = BackendDetail::Ports;
+    }
+    Manifest { options, descriptor, cluster }
 }
 
 /// Fills in what the API server would.

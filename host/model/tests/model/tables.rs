@@ -40,6 +40,7 @@ fn backend(name: &str, addresses: &[&str]) -> Arc<Backend> {
         port: 80,
         protocol: BackendProtocol::Http,
         affinity: Affinity::None,
+        target_ports: Vec::new(),
         endpoints: addresses.iter().map(endpoint).collect(),
     })
 }

@@ -98,10 +98,7 @@ impl ServiceGrant {
     }
 
     pub(super) fn validate(&self, key: &str, name: &str) -> Result<(), InvalidConfiguration> {
-        let is_name = |character: char| character.is_ascii_alphanumeric() || character == '-' || character == '_';
-        if name.is_empty() || name.len() > 63 || !name.chars().all(is_name) {
-            return Err(InvalidConfiguration::new(key, "the name must be 1 to 63 of A-Z a-z 0-9 - _"));
-        }
+        super::check_name(key, name)?;
         if self.program.is_empty() || (self.program.contains('/') && !self.program.starts_with('/')) {
             let message = format!("`{}` must be an absolute path, or a name without `/`", self.program);
             return Err(InvalidConfiguration::new(format!("{key}.program"), message));

@@ -23,12 +23,13 @@ pub(crate) enum Capability {
     Keys,
     KeyReveal,
     Http,
+    Subscriptions,
 }
 
 impl Capability {
-    const ALL: [Self; 5] = [Self::Files, Self::Services, Self::Keys, Self::KeyReveal, Self::Http];
+    const ALL: [Self; 6] = [Self::Files, Self::Services, Self::Keys, Self::KeyReveal, Self::Http, Self::Subscriptions];
 
-    /// The name of its interface.
+    /// The name of its interface, if it has one.
     fn name(self) -> &'static str {
         match self {
             Self::Files => "files",
@@ -36,6 +37,7 @@ impl Capability {
             Self::Keys => "keys",
             Self::KeyReveal => "key-reveal",
             Self::Http => "http",
+            Self::Subscriptions => "subscriptions",
         }
     }
 
@@ -50,6 +52,7 @@ impl Capability {
             Self::Keys => grants.keys.store,
             Self::KeyReveal => grants.keys.reveal,
             Self::Http => !grants.http.is_empty(),
+            Self::Subscriptions => !grants.subscriptions.is_empty(),
         }
     }
 }
@@ -59,6 +62,8 @@ impl Capability {
 pub(crate) struct Imports {
     pub(crate) capabilities: BTreeSet<Capability>,
     pub(crate) wasi: bool,
+    /// Whether it asks who the controller is.
+    pub(crate) identity: bool,
 }
 
 impl Imports {
@@ -83,9 +88,11 @@ impl Imports {
             }
             match interface.split('@').next().unwrap_or_default() {
                 "log" | "clock" | "random" => {}
+                "identity" => imports.identity = true,
                 interface => match Capability::named(interface) {
+                    // The host alone knows of them.
+                    Some(Capability::Subscriptions) | None => unknown.push(name.to_owned()),
                     Some(capability) => drop(imports.capabilities.insert(capability)),
-                    None => unknown.push(name.to_owned()),
                 },
             }
         }
@@ -118,6 +125,7 @@ pub(crate) fn check_wanted(path: &Path, descriptor: &Descriptor, grants: &Grants
         let is_granted = match capability {
             Capability::Services => grants.services.contains_key(&wanted.name),
             Capability::Http => grants.http.contains_key(&wanted.name),
+            Capability::Subscriptions => grants.subscriptions.contains_key(&wanted.name),
             other => other.is_granted(grants),
         };
         if !is_granted {
@@ -146,18 +154,24 @@ impl Missing {
         Self { capability, name: String::new(), reason: String::new() }
     }
 
+    fn placeholder(&self) -> &str {
+        if self.name.is_empty() { "<name>" } else { &self.name }
+    }
+
     /// Its lines of the configuration, below the first line of its section.
     fn yaml(&self, provider: &str) -> String {
         let reason = if self.reason.is_empty() { String::new() } else { format!("  # {}", self.reason) };
         match self.capability {
             Capability::Files => format!("    path: /var/lib/lb-controller/{provider}{reason}\n"),
             Capability::Services => {
-                let name = if self.name.is_empty() { "<name>" } else { &self.name };
-                format!("    {name}:{reason}\n      program: <program>\n      args: []\n")
+                format!("    {}:{reason}\n      program: <program>\n      args: []\n", self.placeholder())
             }
             Capability::Keys => format!("    store: true{reason}\n"),
             Capability::KeyReveal => format!("    reveal: true{reason}\n"),
-            Capability::Http => String::new(),
+            Capability::Http => format!("    {}:{reason}\n      base-url: <url>\n", self.placeholder()),
+            Capability::Subscriptions => {
+                format!("    {}:{reason}\n      http: <name>\n      path: <path>\n", self.placeholder())
+            }
         }
     }
 }
@@ -188,17 +202,11 @@ fn advice(missing: &[Missing], provider: &str) -> String {
         section("files", &[Capability::Files]),
         section("services", &[Capability::Services]),
         section("keys", &[Capability::Keys, Capability::KeyReveal]),
+        section("http", &[Capability::Http]),
+        section("subscriptions", &[Capability::Subscriptions]),
     ]
     .concat();
-    let mut advice = String::new();
-    if !yaml.is_empty() {
-        advice.push_str("If it may have this, grant it in the provider's configuration:\n\ngrants:\n");
-        advice.push_str(&yaml);
-    }
-    if missing.iter().any(|missing| missing.capability == Capability::Http) {
-        advice.push_str("HTTP cannot be granted in this version.\n");
-    }
-    advice
+    format!("If it may have this, grant it in the provider's configuration:\n\ngrants:\n{yaml}")
 }
 
 fn check_exports(path: &Path, component: &Component, engine: &Engine) -> Result<(), Error> {
@@ -246,7 +254,7 @@ fn has_functions(item: &ComponentExtern<'_>, engine: &Engine) -> bool {
 mod tests {
     use std::path::Path;
 
-    use lb_model::types::{Descriptor, Placement, Scope, WantedGrant};
+    use lb_model::types::{BackendDetail, ChangeKind, Descriptor, Placement, Scope, WantedGrant};
 
     use super::{check_wanted, is_supported, is_wasi};
     use crate::{Error, ProviderConfiguration};
@@ -257,6 +265,8 @@ mod tests {
             version: "1.0.0".to_owned(),
             scope: Scope::PerClass,
             placement: Placement::EveryReplica,
+            change_sets: ChangeKind::Incremental,
+            backend_detail: BackendDetail::Endpoints,
             features: Vec::new(),
             annotation_prefixes: Vec::new(),
             observe_interval: 0,

@@ -19,6 +19,11 @@ impl Events {
         Self { lines, _guard: guard }
     }
 
+    /// The events of all targets.
+    pub(crate) fn all(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+
     /// The events of a target.
     pub(crate) fn of(&self, target: &str) -> Vec<String> {
         let start = format!("{target} ");

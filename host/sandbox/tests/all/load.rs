@@ -111,14 +111,15 @@ async fn what_is_not_granted_is_listed_with_the_configuration_that_grants_it() {
 }
 
 #[tokio::test]
-async fn http_cannot_be_granted_yet() {
+async fn http_is_refused_with_what_would_grant_it() {
     let world = World::new();
     let web = lb_guests::component("web");
     let error = world.load(&web, json!({})).await.err().unwrap().to_string();
-    assert!(error.contains("was not granted: http") && error.contains("cannot be granted in this version"), "{error}");
-    let grants = json!({ "grants": { "http": { "metadata": {} } } });
+    assert!(error.contains("was not granted: http.\n"), "{error}");
+    assert!(error.contains("grants:\n  http:\n    <name>:\n      base-url: <url>\n"), "{error}");
+    let grants = json!({ "grants": { "http": { "api": { "base-url": "https://user:hunter2@api" } } } });
     let error = world.load(&web, grants).await.err().unwrap().to_string();
-    assert!(error.contains("`grants.http.metadata`") && error.contains("not available in this version"), "{error}");
+    assert!(error.contains("`grants.http.api.base-url`") && !error.contains("hunter2"), "{error}");
 }
 
 #[tokio::test]
@@ -137,7 +138,8 @@ async fn settings_that_the_provider_refuses_are_refused() {
 async fn compiled_providers_are_kept() {
     let mut world = World::new();
     let cache_dir = world.path("cache/compiled");
-    world.sandbox = Sandbox::new(SandboxOptions { cache_dir: Some(cache_dir.clone()) }).unwrap();
+    world.sandbox =
+        Sandbox::new(SandboxOptions { cache_dir: Some(cache_dir.clone()), ..SandboxOptions::default() }).unwrap();
     world.load(&lb_guests::component("quiet"), json!({})).await.unwrap();
     assert!(fs::read_dir(&cache_dir).unwrap().count() > 0);
     world.load(&lb_guests::component("quiet"), json!({})).await.unwrap();
@@ -148,10 +150,13 @@ fn a_cache_that_others_could_poison_is_refused() {
     use std::os::unix::fs::PermissionsExt;
     let temporary = tempfile::tempdir().unwrap();
     fs::set_permissions(temporary.path(), fs::Permissions::from_mode(0o777)).unwrap();
-    let error = Sandbox::new(SandboxOptions { cache_dir: Some(temporary.path().to_owned()) }).err().unwrap();
+    let error =
+        Sandbox::new(SandboxOptions { cache_dir: Some(temporary.path().to_owned()), ..SandboxOptions::default() })
+            .err()
+            .unwrap();
     assert!(error.to_string().contains("chmod o-w"), "{error}");
     let file = temporary.path().join("file");
     fs::write(&file, "").unwrap();
-    let error = Sandbox::new(SandboxOptions { cache_dir: Some(file) }).err().unwrap();
+    let error = Sandbox::new(SandboxOptions { cache_dir: Some(file), ..SandboxOptions::default() }).err().unwrap();
     assert!(error.to_string().contains("Choose a writable directory"), "{error}");
 }

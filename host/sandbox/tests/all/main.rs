@@ -4,6 +4,7 @@
 
 mod events;
 mod grants;
+mod http;
 mod limits;
 mod load;
 mod services;

@@ -39,7 +39,7 @@ impl World {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
         let cache_dir = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"));
-        let sandbox = Sandbox::new(SandboxOptions { cache_dir }).unwrap();
+        let sandbox = Sandbox::new(SandboxOptions { cache_dir, ..SandboxOptions::default() }).unwrap();
         Self { temporary: tempfile::tempdir().unwrap(), sandbox, registry, metrics }
     }
 

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use lb_provider::{PathMatch, PathRewrite, Policy, Redirect, Retry, Route, RouteAction, Timeouts, WeightedBackend};
+use lb_provider::{
+    ObjectRef, PathMatch, PathRewrite, Policy, Redirect, Retry, Route, RouteAction, Timeouts, WeightedBackend,
+};
 
 use super::{affinity, source};
 use crate::{
@@ -33,24 +35,16 @@ pub(super) fn write(conf: &mut Conf, route: &Route, length: usize, rejections: &
 }
 
 fn write_open(conf: &mut Conf, route: &Route, length: usize, rejections: &mut Rejections) -> Result<(), String> {
-    check_policy(&route.policy)?;
+    check_policies(&route.policies)?;
     check_action(&route.action)?;
-    write_source_ranges(conf, &route.policy)?;
+    write_source_ranges(conf, &route.policies)?;
     match &route.action {
         RouteAction::Respond(status) => write_status(conf, *status),
         RouteAction::Redirect(redirect) => write_redirect(conf, redirect, &route.path, length),
         RouteAction::Forward(backends) => {
             write_forward(conf, backends);
-            write_limits(conf, &route.policy);
-            if let Some(cookie) = &route.policy.cookie_affinity
-                && let Err(reason) = affinity::write(conf, cookie)
-            {
-                rejections.push(&route.source, format!("{reason}; clients are spread without it"));
-            }
-            if matches!(&route.policy.timeouts, Some(Timeouts { request: Some(1..), .. })) {
-                let message = "nginx cannot limit the time of a whole request, only of connecting and of pauses; the \
-                               request timeout is left out";
-                rejections.push(&route.source, message);
+            for policy in &route.policies {
+                write_policy(conf, policy, &route.source, rejections);
             }
         }
     }
@@ -58,18 +52,23 @@ fn write_open(conf: &mut Conf, route: &Route, length: usize, rejections: &mut Re
 }
 
 /// What the descriptor does not promise and what must not be ignored.
-fn check_policy(policy: &Policy) -> Result<(), String> {
-    let unsupported = [
-        ("rewriting host or path", policy.rewrite.is_some()),
-        ("changing request headers", policy.request_headers.is_some()),
-        ("changing response headers", policy.response_headers.is_some()),
-        ("CORS", policy.cors.is_some()),
-        ("rate limits", policy.rate_limit.is_some()),
-        ("authentication", policy.auth.is_some()),
-        ("mirroring", policy.mirror.is_some()),
-    ];
-    match unsupported.iter().find(|(_, is_asked_for)| *is_asked_for) {
-        Some((what, _)) => Err(format!("{what} is not supported by the nginx provider")),
+fn check_policies(policies: &[Policy]) -> Result<(), String> {
+    let unsupported = |policy: &Policy| match policy {
+        Policy::Rewrite(_) => Some("rewriting host or path"),
+        Policy::RequestHeaders(_) => Some("changing request headers"),
+        Policy::ResponseHeaders(_) => Some("changing response headers"),
+        Policy::Cors(_) => Some("CORS"),
+        Policy::RateLimit(_) => Some("rate limits"),
+        Policy::Auth(_) => Some("authentication"),
+        Policy::Mirror(_) => Some("mirroring"),
+        Policy::Timeouts(_)
+        | Policy::BodyLimit(_)
+        | Policy::SourceRanges(_)
+        | Policy::CookieAffinity(_)
+        | Policy::Retry(_) => None,
+    };
+    match policies.iter().find_map(unsupported) {
+        Some(what) => Err(format!("{what} is not supported by the nginx provider")),
         None => Ok(()),
     }
 }
@@ -149,27 +148,49 @@ fn write_redirect(conf: &mut Conf, redirect: &Redirect, path: &PathMatch, length
     conf.lua("content_by_lua_block", r#"require("response").redirect()"#);
 }
 
-fn write_limits(conf: &mut Conf, policy: &Policy) {
-    if let Some(bytes) = policy.body_limit {
-        // nginx counts in signed numbers.
-        conf.directive("client_max_body_size", [number(bytes.min(1 << 62), "")]);
+/// What a policy asks of requests that are forwarded.
+fn write_policy(conf: &mut Conf, policy: &Policy, source: &ObjectRef, rejections: &mut Rejections) {
+    match policy {
+        Policy::BodyLimit(bytes) => {
+            // nginx counts in signed numbers.
+            conf.directive("client_max_body_size", [number((*bytes).min(1 << 62), "")]);
+        }
+        Policy::Timeouts(timeouts) => {
+            write_timeouts(conf, timeouts);
+            if matches!(timeouts.request, Some(1..)) {
+                let message = "nginx cannot limit the time of a whole request, only of connecting and of pauses; the \
+                               request timeout is left out";
+                rejections.push(source, message);
+            }
+        }
+        Policy::Retry(retry) => write_retry(conf, retry),
+        Policy::CookieAffinity(cookie) => {
+            if let Err(reason) = affinity::write(conf, cookie) {
+                rejections.push(source, format!("{reason}; clients are spread without it"));
+            }
+        }
+        // Written for all actions, or refused.
+        _ => {}
     }
+}
+
+fn write_timeouts(conf: &mut Conf, Timeouts { connect, idle, request: _ }: &Timeouts) {
     let milliseconds = |time: u64| number(if time == 0 { NO_TIMEOUT } else { time.min(NO_TIMEOUT) }, "ms");
-    if let Some(Timeouts { connect, idle, request: _ }) = policy.timeouts {
-        if let Some(connect) = connect {
-            conf.directive("proxy_connect_timeout", [milliseconds(connect)]);
-        }
-        if let Some(idle) = idle {
-            conf.directive("proxy_read_timeout", [milliseconds(idle)]);
-            conf.directive("proxy_send_timeout", [milliseconds(idle)]);
-        }
+    if let Some(connect) = *connect {
+        conf.directive("proxy_connect_timeout", [milliseconds(connect)]);
     }
-    match policy.retry {
-        None => {}
-        Some(Retry { attempts: 0 | 1, .. }) => {
+    if let Some(idle) = *idle {
+        conf.directive("proxy_read_timeout", [milliseconds(idle)]);
+        conf.directive("proxy_send_timeout", [milliseconds(idle)]);
+    }
+}
+
+fn write_retry(conf: &mut Conf, retry: &Retry) {
+    match *retry {
+        Retry { attempts: 0 | 1, .. } => {
             conf.directive("proxy_next_upstream", [code("off")]);
         }
-        Some(Retry { attempts, non_idempotent }) => {
+        Retry { attempts, non_idempotent } => {
             let others = non_idempotent.then(|| code("non_idempotent"));
             conf.directive("proxy_next_upstream", [code("error"), code("timeout")].into_iter().chain(others));
             conf.directive("proxy_next_upstream_tries", [number(attempts, "")]);
@@ -178,8 +199,12 @@ fn write_limits(conf: &mut Conf, policy: &Policy) {
 }
 
 /// nginx takes the first rule that matches: who is denied, then who is allowed, then nobody.
-fn write_source_ranges(conf: &mut Conf, policy: &Policy) -> Result<(), String> {
-    let Some(ranges) = &policy.source_ranges else { return Ok(()) };
+fn write_source_ranges(conf: &mut Conf, policies: &[Policy]) -> Result<(), String> {
+    let ranges = policies.iter().find_map(|policy| match policy {
+        Policy::SourceRanges(ranges) => Some(ranges),
+        _ => None,
+    });
+    let Some(ranges) = ranges else { return Ok(()) };
     let parse = |blocks: &[String]| blocks.iter().map(|block| address_block(block)).collect::<Result<Vec<_>, _>>();
     let (allow, deny) = (parse(&ranges.allow)?, parse(&ranges.deny)?);
     for block in &deny {

@@ -4,7 +4,7 @@ use lb_provider::{
     ChangeKind, CookieAffinity, CookieMode, HostService, Listener, PathMatch, PathRewrite, Policy, Protocol, Redirect,
     Retry, Route, RouteAction, SourceRanges, Timeouts, VirtualHost, WeightedBackend,
     testing::records::{
-        backend, certificate, change, endpoint, exact, listener, object, passthrough, policy, prefix, route, targets,
+        backend, certificate, change, endpoint, exact, listener, object, passthrough, prefix, route, targets,
         virtual_host,
     },
 };
@@ -30,8 +30,8 @@ fn show(change: &ChangeSet) -> String {
     shown
 }
 
-fn with(path: &str, policy: Policy) -> Route {
-    Route { policy, ..prefix(path, "default/web/80") }
+fn with(path: &str, policies: Vec<Policy>) -> Route {
+    Route { policies, ..prefix(path, "default/web/80") }
 }
 
 #[test]
@@ -107,16 +107,13 @@ fn what_routes_can_do() {
             route(PathMatch::Prefix("/away".to_owned()), RouteAction::Redirect(redirect)),
             route(PathMatch::Prefix("/gone".to_owned()), RouteAction::Respond(503)),
             route(PathMatch::Exact("/weighted".to_owned()), RouteAction::Forward(weighted)),
-            with("/cookie", Policy { cookie_affinity: Some(cookie.clone()), ..policy() }),
-            with(
-                "/prefixed",
-                Policy { cookie_affinity: Some(CookieAffinity { mode: CookieMode::Prefix, ..cookie }), ..policy() },
-            ),
-            with("/limits", Policy { timeouts: Some(timeouts), body_limit: Some(u64::MAX), ..policy() }),
-            with("/retry", Policy { retry: Some(Retry { attempts: 2, non_idempotent: true }), ..policy() }),
-            with("/ranges", Policy { source_ranges: Some(ranges), ..policy() }),
-            with("/", policy()),
-            with("/hidden", policy()),
+            with("/cookie", vec![Policy::CookieAffinity(cookie.clone())]),
+            with("/prefixed", vec![Policy::CookieAffinity(CookieAffinity { mode: CookieMode::Prefix, ..cookie })]),
+            with("/limits", vec![Policy::Timeouts(timeouts), Policy::BodyLimit(u64::MAX)]),
+            with("/retry", vec![Policy::Retry(Retry { attempts: 2, non_idempotent: true })]),
+            with("/ranges", vec![Policy::SourceRanges(ranges)]),
+            with("/", vec![]),
+            with("/hidden", vec![]),
         ],
     )];
     insta::assert_snapshot!(show(&change));

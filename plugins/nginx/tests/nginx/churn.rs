@@ -75,16 +75,18 @@ fn endpoints_come_and_go_without_a_failed_request_or_a_reload() {
     let workers = nginx.workers();
     assert_eq!(workers.len(), 2);
     let traffic = Traffic::start(port, "foo.com");
+    let mut draining = None;
     for generation in 2..40 {
         let name = format!("e{generation}");
         servers.push(Server::echo(&name));
         nginx.serve(upsert(vec![], vec![web(&servers)]));
-        // Kubernetes takes an endpoint from the list while it still answers; it closes once nobody asks for it.
+        // Kubernetes takes an endpoint from the list while it still answers; it closes a while later, when no worker can
+        // ask for it any more.
         let leaving = servers.remove(0);
         nginx.serve(upsert(vec![], vec![web(&servers)]));
         traffic.flow(40);
         eventually("the new endpoint serves", || get(port, "foo.com", "/").body.starts_with(&format!("{name}\n")));
-        drop(leaving);
+        drop(draining.replace(leaving));
     }
     assert_eq!(traffic.end(), Vec::<String>::new());
     assert_eq!(nginx.workers(), workers, "no reload");

@@ -5,7 +5,7 @@ use std::thread;
 use lb_provider::{
     Feature, Listener, PathMatch, PathRewrite, Policy, Protocol, Provider as _, Redirect, Retry, Rewrite, Route,
     RouteAction, SourceRanges, Timeouts,
-    testing::records::{backend, exact, listener, policy, prefix, route, virtual_host},
+    testing::records::{backend, exact, listener, prefix, route, virtual_host},
 };
 
 use crate::{
@@ -18,8 +18,8 @@ fn redirect() -> Redirect {
     Redirect { scheme: None, host: None, port: None, path: None, status: 302 }
 }
 
-fn with(path: &str, policy: Policy) -> Route {
-    Route { policy, ..prefix(path, "default/web/80") }
+fn with(path: &str, policies: Vec<Policy>) -> Route {
+    Route { policies, ..prefix(path, "default/web/80") }
 }
 
 /// nginx with one host, `foo.com`, and one backend, `default/web/80`.
@@ -130,7 +130,7 @@ fn a_listener_sends_everybody_to_https() {
 fn only_those_who_may_are_let_in() {
     let ranges = |allow: &[&str], deny: &[&str]| {
         let list = |blocks: &[&str]| blocks.iter().map(|&block| block.to_owned()).collect();
-        Policy { source_ranges: Some(SourceRanges { allow: list(allow), deny: list(deny) }), ..policy() }
+        vec![Policy::SourceRanges(SourceRanges { allow: list(allow), deny: list(deny) })]
     };
     let guarded = RouteAction::Redirect(Redirect { host: Some("secret.com".to_owned()), ..redirect() });
     let server = Server::echo("web");
@@ -149,7 +149,7 @@ fn only_those_who_may_are_let_in() {
                 with("/both", ranges(&["10.0.0.0/8"], &["10.6.0.0/16"])),
                 with("/one", ranges(&["10.0.0.1"], &[])),
                 with("/all", ranges(&["0.0.0.0/0"], &[])),
-                Route { policy: ranges(&["10.0.0.1"], &[]), ..route(PathMatch::Prefix("/away".to_owned()), guarded) },
+                Route { policies: ranges(&["10.0.0.1"], &[]), ..route(PathMatch::Prefix("/away".to_owned()), guarded) },
             ],
         )],
         vec![backend("default/web/80", vec![server.endpoint()])],
@@ -179,20 +179,19 @@ fn bodies_and_times_are_limited() {
     let echo = Server::echo("web");
     let port = free_port();
     let nginx = DataPlane::new();
-    let idle = Policy {
-        timeouts: Some(Timeouts { connect: Some(0), idle: Some(200), request: None }),
-        retry: Some(Retry { attempts: 1, non_idempotent: false }),
-        ..policy()
-    };
+    let idle = vec![
+        Policy::Timeouts(Timeouts { connect: Some(0), idle: Some(200), request: None }),
+        Policy::Retry(Retry { attempts: 1, non_idempotent: false }),
+    ];
     nginx.serve(complete(
         vec![listener("http-80", port, Protocol::Http)],
         vec![virtual_host(
             "http-80",
             "foo.com",
             vec![
-                with("/small", Policy { body_limit: Some(10), ..policy() }),
-                with("/large", Policy { body_limit: Some(0), ..policy() }),
-                Route { policy: idle, ..prefix("/slow", "default/slow/80") },
+                with("/small", vec![Policy::BodyLimit(10)]),
+                with("/large", vec![Policy::BodyLimit(0)]),
+                Route { policies: idle, ..prefix("/slow", "default/slow/80") },
             ],
         )],
         vec![backend("default/slow/80", vec![slow.endpoint()]), backend("default/web/80", vec![echo.endpoint()])],
@@ -210,16 +209,16 @@ fn attempts_are_as_many_as_asked_for() {
     let broken = Server::new("127.0.0.1:0", |mut stream| std::io::Read::read(&mut stream, &mut [0; 4096]).map(drop));
     let port = free_port();
     let nginx = DataPlane::new();
-    let retry = |attempts, non_idempotent| Policy { retry: Some(Retry { attempts, non_idempotent }), ..policy() };
+    let retry = |attempts, non_idempotent| vec![Policy::Retry(Retry { attempts, non_idempotent })];
     nginx.serve(complete(
         vec![listener("http-80", port, Protocol::Http)],
         vec![virtual_host(
             "http-80",
             "foo.com",
             vec![
-                Route { policy: retry(1, false), ..exact("/once", "default/dead/80") },
-                Route { policy: retry(2, false), ..exact("/twice", "default/dead/80") },
-                Route { policy: retry(2, true), ..exact("/again", "default/broken/80") },
+                Route { policies: retry(1, false), ..exact("/once", "default/dead/80") },
+                Route { policies: retry(2, false), ..exact("/twice", "default/dead/80") },
+                Route { policies: retry(2, true), ..exact("/again", "default/broken/80") },
             ],
         )],
         vec![
@@ -241,13 +240,10 @@ fn what_is_not_supported_is_closed_and_told() {
     let server = Server::echo("web");
     let port = free_port();
     let nginx = DataPlane::new();
-    let rewrite = Policy { rewrite: Some(Rewrite { host: Some("x".to_owned()), path: None }), ..policy() };
-    let request_timeout =
-        Policy { timeouts: Some(Timeouts { connect: None, idle: None, request: Some(1000) }), ..policy() };
-    let bad_range = Policy {
-        source_ranges: Some(SourceRanges { allow: vec!["10.0.0.0/8; allow all".to_owned()], deny: vec![] }),
-        ..policy()
-    };
+    let rewrite = vec![Policy::Rewrite(Rewrite { host: Some("x".to_owned()), path: None })];
+    let request_timeout = vec![Policy::Timeouts(Timeouts { connect: None, idle: None, request: Some(1000) })];
+    let bad_range =
+        vec![Policy::SourceRanges(SourceRanges { allow: vec!["10.0.0.0/8; allow all".to_owned()], deny: vec![] })];
     let outcome = nginx.apply(complete(
         vec![listener("http-80", port, Protocol::Http)],
         vec![virtual_host(
@@ -258,8 +254,8 @@ fn what_is_not_supported_is_closed_and_told() {
                 with("/range", bad_range),
                 with("/time", request_timeout),
                 route(PathMatch::Regex("/r.*".to_owned()), RouteAction::Respond(200)),
-                Route { method: Some("GET".to_owned()), ..with("/method", policy()) },
-                with("/", policy()),
+                Route { method: Some("GET".to_owned()), ..with("/method", vec![]) },
+                with("/", vec![]),
             ],
         )],
         vec![backend("default/web/80", vec![server.endpoint()])],

@@ -8,7 +8,7 @@ use std::{
 use lb_provider::{
     Affinity, Backend, BackendProtocol, ChangeKind, CookieAffinity, CookieMode, Endpoint, PathMatch, Policy, Protocol,
     Route, RouteAction, WeightedBackend,
-    testing::records::{backend, change, endpoint, listener, policy, prefix, route, virtual_host},
+    testing::records::{backend, change, endpoint, listener, prefix, route, virtual_host},
 };
 
 use crate::{
@@ -18,10 +18,10 @@ use crate::{
 };
 
 /// nginx with one host, `foo.com`, whose every path goes to `default/web/80`.
-fn serve(web: Backend, policy: Policy) -> (DataPlane, u16) {
+fn serve(web: Backend, policies: Vec<Policy>) -> (DataPlane, u16) {
     let port = free_port();
     let nginx = DataPlane::new();
-    let web_route = Route { policy, ..prefix("/", "default/web/80") };
+    let web_route = Route { policies, ..prefix("/", "default/web/80") };
     nginx.serve(complete(
         vec![listener("http-80", port, Protocol::Http)],
         vec![virtual_host("http-80", "foo.com", vec![web_route])],
@@ -50,7 +50,7 @@ fn count(requests: usize, mut send: impl FnMut() -> Answer) -> BTreeMap<String, 
 #[test]
 fn replicas_are_hit_evenly() {
     let servers = servers(10);
-    let (_nginx, port) = serve(backend("default/web/80", endpoints(&servers)), policy());
+    let (_nginx, port) = serve(backend("default/web/80", endpoints(&servers)), vec![]);
     let counts = count(200, || get(port, "foo.com", "/"));
     assert_eq!(counts.len(), 10, "{counts:?}");
     // Two workers take turns of their own, so each endpoint may be ahead by one turn of each.
@@ -88,7 +88,7 @@ fn weights_are_kept() {
 #[test]
 fn ipv6_endpoints_are_reached() {
     let server = Server::echo_at("six", "[::1]:0");
-    let (_nginx, port) = serve(backend("default/web/80", vec![server.endpoint()]), policy());
+    let (_nginx, port) = serve(backend("default/web/80", vec![server.endpoint()]), vec![]);
     assert_eq!(get(port, "foo.com", "/").who(), "six");
 }
 
@@ -97,7 +97,7 @@ fn terminating_endpoints_get_new_clients_only_while_there_is_nobody_else() {
     let servers = servers(2);
     let ending = Endpoint { terminating: true, ..servers[0].endpoint() };
     let web = |endpoints| backend("default/web/80", endpoints);
-    let (nginx, port) = serve(web(vec![ending.clone(), servers[1].endpoint()]), policy());
+    let (nginx, port) = serve(web(vec![ending.clone(), servers[1].endpoint()]), vec![]);
     assert_eq!(count(20, || get(port, "foo.com", "/")), BTreeMap::from([("e1".to_owned(), 20)]));
     nginx.serve(upsert(vec![], vec![web(vec![ending])]));
     eventually("the last one standing serves", || get(port, "foo.com", "/").body.starts_with("e0\n"));
@@ -106,7 +106,7 @@ fn terminating_endpoints_get_new_clients_only_while_there_is_nobody_else() {
 #[test]
 fn an_endpoint_that_refuses_is_passed_over() {
     let server = Server::echo("alive");
-    let (_nginx, port) = serve(backend("default/web/80", vec![dead(), server.endpoint(), dead()]), policy());
+    let (_nginx, port) = serve(backend("default/web/80", vec![dead(), server.endpoint(), dead()]), vec![]);
     for _ in 0..30 {
         assert_eq!(get(port, "foo.com", "/").who(), "alive");
         assert_eq!(request(port, "POST / HTTP/1.1\r\nHost: foo.com\r\n", "body").who(), "alive", "it was not sent yet");
@@ -119,7 +119,7 @@ fn what_may_have_been_done_is_not_done_twice() {
     let broken = Server::new("127.0.0.1:0", |mut stream| stream.read(&mut [0; 4096]).map(drop));
     let server = Server::echo("alive");
     let endpoints = vec![broken.endpoint(), server.endpoint()];
-    let (_nginx, port) = serve(backend("default/web/80", endpoints), policy());
+    let (_nginx, port) = serve(backend("default/web/80", endpoints), vec![]);
     let statuses = |method: &str| -> Vec<u16> {
         let head = format!("{method} / HTTP/1.1\r\nHost: foo.com\r\n");
         (0..10).map(|_| request(port, &head, "").status).collect()
@@ -131,7 +131,7 @@ fn what_may_have_been_done_is_not_done_twice() {
 
 #[test]
 fn all_endpoints_dead_is_a_bad_gateway() {
-    let (_nginx, port) = serve(backend("default/web/80", vec![dead(), dead()]), policy());
+    let (_nginx, port) = serve(backend("default/web/80", vec![dead(), dead()]), vec![]);
     assert_eq!(get(port, "foo.com", "/").status, 502);
 }
 
@@ -189,8 +189,8 @@ fn cookie() -> CookieAffinity {
     }
 }
 
-fn with_cookie(cookie: CookieAffinity) -> Policy {
-    Policy { cookie_affinity: Some(cookie), ..policy() }
+fn with_cookie(cookie: CookieAffinity) -> Vec<Policy> {
+    vec![Policy::CookieAffinity(cookie)]
 }
 
 #[test]
@@ -297,7 +297,7 @@ fn backends_of_a_route_may_speak_different_protocols() {
 fn a_backend_may_change_its_protocol() {
     let plain = Server::echo("plain");
     let tls = crate::tls::echo_server("tls");
-    let (nginx, port) = serve(backend("default/web/80", vec![plain.endpoint()]), policy());
+    let (nginx, port) = serve(backend("default/web/80", vec![plain.endpoint()]), vec![]);
     assert_eq!(get(port, "foo.com", "/").who(), "plain");
     let over_tls = Backend { protocol: BackendProtocol::Https, ..backend("default/web/80", vec![tls.endpoint()]) };
     let mut only_backend = change(ChangeKind::Incremental);
@@ -327,7 +327,7 @@ fn an_endless_list_of_endpoints_is_served() {
     let server = Server::echo("last");
     let mut endpoints: Vec<_> =
         (0..10_000).map(|n| endpoint(&format!("127.1.{}.{}", n / 250, n % 250 + 1), 1)).collect();
-    let (nginx, port) = serve(backend("default/web/80", endpoints.clone()), policy());
+    let (nginx, port) = serve(backend("default/web/80", endpoints.clone()), vec![]);
     assert_eq!(get(port, "foo.com", "/").status, 502, "none of them is there");
     endpoints.truncate(1);
     endpoints.push(server.endpoint());
@@ -338,7 +338,7 @@ fn an_endless_list_of_endpoints_is_served() {
 #[test]
 fn a_keepalive_connection_serves_many_requests() {
     let server = Server::echo("web");
-    let (_nginx, port) = serve(backend("default/web/80", vec![server.endpoint()]), policy());
+    let (_nginx, port) = serve(backend("default/web/80", vec![server.endpoint()]), vec![]);
     let mut stream = crate::client::connect(port);
     for _ in 0..3 {
         stream.write_all(b"GET / HTTP/1.1\r\nHost: foo.com\r\n\r\n").unwrap();
