@@ -1,8 +1,9 @@
 //! The binary under test.
 
+mod builder;
+
 use std::{
     fs::{self, File},
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -13,11 +14,12 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::{
-    Client, Response, World, eventually,
+    Client, Response, eventually,
     log::Log,
-    ports,
     processes::{self, Process},
 };
+
+pub use builder::Builder;
 
 /// How long nginx may take to end when a test is over.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -72,115 +74,13 @@ pub async fn run_to_end(arguments: &[&str]) -> Result<Ended> {
     Ok(Ended { code: output.status.code(), error: String::from_utf8_lossy(&output.stderr).into_owned() })
 }
 
-/// The command line of a controller in the making.
-pub struct Builder<'world> {
-    world: &'world World,
-    class: String,
-    controller_name: String,
-    publish: String,
-    leader_elect: bool,
-    arguments: Vec<String>,
-    config: Option<String>,
-}
-
-impl<'world> Builder<'world> {
-    pub(crate) fn new(world: &'world World) -> Self {
-        Self {
-            world,
-            class: world.class.clone(),
-            controller_name: world.controller_name.clone(),
-            publish: PUBLISHED.to_owned(),
-            leader_elect: false,
-            arguments: Vec::new(),
-            config: None,
-        }
-    }
-
-    /// Another class than the world's.
-    #[must_use]
-    pub fn class(mut self, class: &str, controller_name: &str) -> Self {
-        class.clone_into(&mut self.class);
-        controller_name.clone_into(&mut self.controller_name);
-        self
-    }
-
-    /// Another address for the status than [`PUBLISHED`].
-    #[must_use]
-    pub fn publish(mut self, address: &str) -> Self {
-        address.clone_into(&mut self.publish);
-        self
-    }
-
-    /// One of several replicas.
-    #[must_use]
-    pub fn leader_elect(mut self) -> Self {
-        self.leader_elect = true;
-        self
-    }
-
-    /// One more argument.
-    #[must_use]
-    pub fn argument(mut self, argument: impl Into<String>) -> Self {
-        self.arguments.push(argument.into());
-        self
-    }
-
-    /// A configuration file with this text.
-    #[must_use]
-    pub fn config(mut self, text: impl Into<String>) -> Self {
-        self.config = Some(text.into());
-        self
-    }
-
-    /// Starts it and waits until it is ready.
-    pub async fn start(self) -> Result<Controller> {
-        let controller = self.spawn()?;
-        controller.ready().await?;
-        Ok(controller)
-    }
-
-    /// Starts it.
-    pub fn spawn(self) -> Result<Controller> {
-        let directory = tempfile::Builder::new().prefix("lb-test-").tempdir()?;
-        // nginx's workers run as another user where the test runs as root.
-        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))?;
-        let (http, https, admin) = (ports::free()?, ports::free()?, ports::free()?);
-        let mut arguments = vec![
-            "--controller=kubernetes".to_owned(),
-            "--provider=nginx".to_owned(),
-            format!("--plugin-dir={}", plugins()?.display()),
-            format!("--kubeconfig={}", self.world.cluster.kubeconfig().display()),
-            format!("--ingress-class={}", self.class),
-            format!("--controller-class={}", self.controller_name),
-            format!("--watch-namespace={}", self.world.namespace),
-            format!("--publish-address={}", self.publish),
-            format!("--http-port={http}"),
-            format!("--https-port={https}"),
-            format!("--admin-address=127.0.0.1:{admin}"),
-            format!("--state-dir={}", directory.path().join("state").display()),
-            format!("--leader-elect={}", self.leader_elect),
-            "--log-format=json".to_owned(),
-            "--log-level=info,lb_kubernetes=debug,lb_sandbox=debug,lb_controller=debug,provider=debug".to_owned(),
-        ];
-        if let Some(text) = &self.config {
-            let path = directory.path().join("config.yaml");
-            fs::write(&path, text)?;
-            arguments.push(format!("--config={}", path.display()));
-        }
-        arguments.extend(self.arguments);
-        let mut controller =
-            Controller { client: Client::new(http, https), admin, arguments, directory, child: None, starts: 0 };
-        controller.spawn()?;
-        Ok(controller)
-    }
-}
-
 /// A controller that runs, with its nginx. Both end when this is dropped.
 pub struct Controller {
     /// A client of its data plane.
     pub client: Client,
     admin: u16,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     directory: TempDir,
     child: Option<Child>,
     starts: u32,
@@ -193,6 +93,7 @@ impl Controller {
         let log = File::create(self.log_path()).context("cannot make the log")?;
         let child = Command::new(program()?)
             .args(&self.arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -270,8 +171,38 @@ impl Controller {
         self.kill()
     }
 
+    /// All that it printed, since its first start.
+    pub fn printed(&self) -> Result<String> {
+        let logs = 1..=self.starts;
+        logs.map(|start| fs::read_to_string(self.log_of(start)).context("cannot read the log")).collect()
+    }
+
+    /// Waits until it printed a line with all of these words since its latest start. Returns the line.
+    pub async fn says(&self, words: &[&str]) -> Result<String> {
+        let said = eventually(format!("a line of the log says {words:?}"), async || {
+            let text = fs::read_to_string(self.log_path())?;
+            let line = text.lines().find(|line| words.iter().all(|word| line.contains(word)));
+            line.map(str::to_owned).context("no line does")
+        });
+        said.await.with_context(|| format!("the log ends:\n{}", self.log_tail()))
+    }
+
+    /// Waits until it ended by itself.
+    pub async fn ends(&mut self) -> Result<Ended> {
+        eventually("lb-controller ends", async || {
+            let status = self.child.as_mut().context("it runs")?.try_wait()?.context("it still runs")?;
+            Ok(Ended { code: status.code(), error: fs::read_to_string(self.log_path())? })
+        })
+        .await
+        .with_context(|| format!("its log ends:\n{}", self.log_tail()))
+    }
+
     fn log_path(&self) -> PathBuf {
-        self.directory.path().join(format!("log.{}", self.starts))
+        self.log_of(self.starts)
+    }
+
+    fn log_of(&self, start: u32) -> PathBuf {
+        self.directory.path().join(format!("log.{start}"))
     }
 
     /// The end of the log, for messages.

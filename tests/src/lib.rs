@@ -14,6 +14,7 @@ pub mod log;
 pub mod objects;
 pub mod ports;
 pub mod processes;
+pub mod rancher;
 pub mod traffic;
 pub mod wait;
 pub mod workload;

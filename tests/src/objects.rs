@@ -158,6 +158,13 @@ pub fn service(name: &str, ports: &[Port]) -> Value {
     json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": {"ports": ports}})
 }
 
+/// A Service without selector, with port 80, named http, and this `targetPort`, a number or a name.
+pub fn targeted_service(name: &str, target_port: impl Into<Value>) -> Value {
+    let mut service = service(name, &[HTTP]);
+    service["spec"]["ports"][0]["targetPort"] = target_port.into();
+    service
+}
+
 /// What Kubernetes says of one endpoint.
 #[derive(Clone, Copy)]
 pub struct Conditions {

@@ -43,16 +43,30 @@ impl World {
         Self::on(Cluster::start_dev().await?, name).await
     }
 
+    /// A world of the same names on another in-memory API.
+    pub async fn twin(&self) -> Result<Self> {
+        Self::named(Cluster::start_dev().await?, self.namespace.clone()).await
+    }
+
     async fn on(cluster: Cluster, name: &str) -> Result<Self> {
         let unique = std::time::UNIX_EPOCH.elapsed()?.as_micros() % 1_000_000_000;
-        let namespace = format!("lb-test-{name}-{unique}");
+        Self::named(cluster, format!("lb-test-{name}-{unique}")).await
+    }
+
+    async fn named(cluster: Cluster, namespace: String) -> Result<Self> {
         let controller_name = format!("lb-controller.io/{namespace}");
         let world = Self { cluster, class: namespace.clone(), namespace, controller_name };
-        let namespaces: Api<Namespace> = Api::all(world.client());
-        let object = serde_json::from_value(json!({"metadata": {"name": world.namespace}}))?;
-        namespaces.create(&PostParams::default(), &object).await.context("cannot create the test's namespace")?;
+        world.add_namespace(&world.namespace).await?;
         world.apply(objects::ingress_class(&world.class, &world.controller_name, false)).await?;
         Ok(world)
+    }
+
+    /// Makes a namespace beside the world's own.
+    pub async fn add_namespace(&self, name: &str) -> Result<()> {
+        let object = serde_json::from_value(json!({"metadata": {"name": name}}))?;
+        let made = Api::<Namespace>::all(self.client()).create(&PostParams::default(), &object).await;
+        made.with_context(|| format!("cannot create the namespace {name}"))?;
+        Ok(())
     }
 
     /// A client of the API.
@@ -75,6 +89,11 @@ impl World {
 
     /// Creates an object or replaces it. Returns it as the API stored it.
     pub async fn apply(&self, object: impl Into<Value>) -> Result<DynamicObject> {
+        self.apply_in(&self.namespace, object).await
+    }
+
+    /// The same in another namespace.
+    pub async fn apply_in(&self, namespace: &str, object: impl Into<Value>) -> Result<DynamicObject> {
         let mut object: Value = object.into();
         if object["kind"] == "Ingress"
             && let Some(spec) = object["spec"].as_object_mut()
@@ -88,9 +107,9 @@ impl World {
         }
         let kind = object["kind"].as_str().context("an object has a kind")?.to_owned();
         let name = object["metadata"]["name"].as_str().context("an object has a name")?.to_owned();
-        let api = self.dynamic(&kind)?;
+        let api = self.dynamic(&kind, namespace)?;
         if kind != "IngressClass" {
-            object["metadata"]["namespace"] = json!(self.namespace);
+            object["metadata"]["namespace"] = json!(namespace);
         }
         let label = format!("{kind} {name}");
         let stored = match api.get_opt(&name).await.with_context(|| format!("cannot get {label}"))? {
@@ -109,12 +128,17 @@ impl World {
 
     /// Deletes an object; one that is not there is an error.
     pub async fn delete(&self, kind: &str, name: &str) -> Result<()> {
-        let deleted = self.dynamic(kind)?.delete(name, &DeleteParams::default()).await;
+        self.delete_in(&self.namespace, kind, name).await
+    }
+
+    /// The same in another namespace.
+    pub async fn delete_in(&self, namespace: &str, kind: &str, name: &str) -> Result<()> {
+        let deleted = self.dynamic(kind, namespace)?.delete(name, &DeleteParams::default()).await;
         deleted.with_context(|| format!("cannot delete {kind} {name}"))?;
         Ok(())
     }
 
-    fn dynamic(&self, kind: &str) -> Result<Api<DynamicObject>> {
+    fn dynamic(&self, kind: &str, namespace: &str) -> Result<Api<DynamicObject>> {
         let resource = match kind {
             "Ingress" => ApiResource::erase::<Ingress>(&()),
             "Service" => ApiResource::erase::<Service>(&()),
@@ -123,7 +147,7 @@ impl World {
             "IngressClass" => return Ok(Api::all_with(self.client(), &ApiResource::erase::<IngressClass>(&()))),
             other => bail!("the harness knows no kind {other}"),
         };
-        Ok(Api::namespaced_with(self.client(), &self.namespace, &resource))
+        Ok(Api::namespaced_with(self.client(), namespace, &resource))
     }
 
     /// A Service with port 80 and so many HTTP backends, named `<name>-0`, `<name>-1` and so on.
@@ -133,6 +157,12 @@ impl World {
             workload.add().await?;
         }
         Ok(workload)
+    }
+
+    /// A Service with port 80 whose pods would listen on this port. There are none: for providers that do not ask.
+    pub async fn service(&self, name: &str, target_port: u16) -> Result<()> {
+        self.apply(objects::targeted_service(name, target_port)).await?;
+        Ok(())
     }
 
     /// A TLS Secret with this certificate.

@@ -15,6 +15,7 @@ use crate::{
 pub(crate) fn test(workspace: &Workspace) -> Result<()> {
     prepare(workspace)?;
     prerequisites::nginx(workspace)?;
+    prerequisites::registry(workspace)?;
 
     headline("Checks", "");
     format_and_lints(workspace)?;
@@ -23,7 +24,7 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
     plugins::providers(workspace)?;
     plugins::guests(workspace)?;
     let mut step = Step::begin("lb-controller");
-    demo::build_controller(workspace, &mut step)?;
+    demo::build_programs(workspace, &mut step, &["lb-controller"])?;
     step.done("");
 
     headline("Tests", "");

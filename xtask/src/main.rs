@@ -19,7 +19,9 @@ use crate::workspace::Workspace;
 const USAGE: &str = "\
 Usage: cargo xtask <verb>
 
-  demo [--stay]   build everything and show an Ingress becoming traffic; --stay keeps it up
+  demo [nginx]    build everything and show an Ingress becoming traffic through nginx
+  demo rancher    the same for the load balancers of a Rancher, of which a double is started
+                  --stay after either keeps it up
   test            formatting, lints, providers, hostile guests, all tests: what continuous integration runs
   lint            formatting and lints, and each crate alone
   plugins         build the providers into target/plugins
@@ -34,8 +36,10 @@ fn main() -> ExitCode {
             print!("{USAGE}");
             Ok(())
         }
-        ["demo"] => run(|workspace| demo::run(workspace, false)),
-        ["demo", "--stay"] => run(|workspace| demo::run(workspace, true)),
+        ["demo"] | ["demo", "nginx"] => run(|workspace| demo::nginx(workspace, false)),
+        ["demo", "--stay"] | ["demo", "nginx", "--stay"] => run(|workspace| demo::nginx(workspace, true)),
+        ["demo", "rancher"] => run(|workspace| demo::rancher(workspace, false)),
+        ["demo", "rancher", "--stay"] => run(|workspace| demo::rancher(workspace, true)),
         ["test"] => run(check::test),
         ["lint"] => run(check::lint),
         ["plugins"] => run(|workspace| {

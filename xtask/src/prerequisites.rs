@@ -15,7 +15,9 @@ const C_COMPILER: &[&str] = &["gcc", "libc6-dev"];
 const NGINX: &[&str] = &["nginx", "libnginx-mod-stream", "libnginx-mod-http-lua", "libnginx-mod-stream-js"];
 const NGINX_MODULES: &[&str] = &["ngx_stream_module.so", "ngx_http_lua_module.so", "ngx_stream_js_module.so"];
 
-/// Installs packages; the fresh service is not started, a policy in place is respected.
+const REGISTRY: &str = "docker-registry";
+
+/// Installs packages; a fresh service is not started, neither now nor at boot, and a policy in place is respected.
 const INSTALL: &str = r#"
 set -e
 export DEBIAN_FRONTEND=noninteractive
@@ -25,8 +27,17 @@ if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod 755 "$policy"
 fi
+fresh=
+for package; do
+    dpkg -s "$package" >/dev/null 2>&1 || fresh="$fresh $package"
+done
 apt-get update -q
 apt-get install -y -q --no-install-recommends "$@"
+if [ -d /run/systemd/system ]; then
+    for package in $fresh; do
+        systemctl disable -q "$package" 2>/dev/null || true
+    done
+fi
 "#;
 
 /// The Wasm target and the C compiler: what building takes.
@@ -56,6 +67,18 @@ pub(crate) fn nginx(workspace: &Workspace) -> Result<()> {
         bail!("{} still missing after `apt-get install {}`", missing.join(", "), NGINX.join(" "));
     }
     step.done(&format!("installed {}", nginx_version()?));
+    Ok(())
+}
+
+/// A registry of OCI artifacts, which tests start on ports of their own.
+pub(crate) fn registry(workspace: &Workspace) -> Result<()> {
+    let mut step = Step::begin("registry of OCI artifacts");
+    if find_program(REGISTRY).is_some() {
+        step.done(REGISTRY);
+        return Ok(());
+    }
+    install(workspace, &mut step, &[REGISTRY], &format!("{REGISTRY} is missing"))?;
+    step.done(&format!("installed {REGISTRY}"));
     Ok(())
 }
 

@@ -43,8 +43,9 @@ impl Workspace {
         self.target.join("plugins")
     }
 
-    pub(crate) fn controller(&self) -> PathBuf {
-        self.target.join("debug/lb-controller")
+    /// A program of the workspace, as it was built last.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.target.join("debug").join(name)
     }
 
     /// A fresh directory below the target directory.

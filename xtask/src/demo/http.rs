@@ -1,6 +1,7 @@
 //! As much HTTP/1.1 as the demo needs.
 
 use std::{
+    fmt::Write as _,
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpStream},
     time::{Duration, Instant},
@@ -35,18 +36,42 @@ impl Response {
     }
 }
 
-/// Sends one request on a connection of its own.
+/// What is asked. Header fields are `Name: value`.
+pub(crate) struct Request<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) host: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) headers: &'a [String],
+    pub(crate) body: &'a str,
+}
+
+/// Gets a page of a host that a local port serves.
 pub(crate) fn get(port: u16, host: &str, path: &str) -> Result<Response> {
+    let request = Request { method: "GET", host, path, headers: &[], body: "" };
+    send(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), &request)
+}
+
+/// Sends one request on a connection of its own.
+pub(crate) fn send(address: SocketAddr, request: &Request) -> Result<Response> {
     let begun = Instant::now();
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let Request { method, host, path, headers, body } = request;
     let mut stream =
         TcpStream::connect_timeout(&address, TIMEOUT).with_context(|| format!("cannot reach {address}"))?;
     stream.set_read_timeout(Some(TIMEOUT)).context("a socket takes a timeout")?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: xtask\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).context("cannot send the request")?;
+    let mut text = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: xtask\r\nConnection: close\r\n");
+    for header in
+        headers.iter().map(String::as_str).chain((!body.is_empty()).then_some("Content-Type: application/json"))
+    {
+        text.push_str(header);
+        text.push_str("\r\n");
+    }
+    if !body.is_empty() {
+        let _infallible = write!(text, "Content-Length: {}\r\n", body.len());
+    }
+    stream.write_all(format!("{text}\r\n{body}").as_bytes()).context("cannot send the request")?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).context("cannot read the answer")?;
-    let (status, body) = parse(&answer).with_context(|| format!("GET http://{host}{path}"))?;
+    let (status, body) = parse(&answer).with_context(|| format!("{method} http://{host}{path}"))?;
     Ok(Response { status, body, elapsed: begun.elapsed() })
 }
 

@@ -7,9 +7,6 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-const REPLICAS: &str = "dev.lb-controller.io/replicas: ";
-const SIMPLE: &str = "simplelb.yaml";
-
 /// The directory that `lb-controller dev` watches.
 pub(crate) struct Manifests {
     pub(crate) directory: PathBuf,
@@ -27,13 +24,17 @@ impl Manifests {
         Ok(Self { directory: directory.to_path_buf() })
     }
 
-    /// Says in the manifest of `nginx-service` how many backends it has.
-    pub(crate) fn scale(&self, replicas: usize) -> Result<()> {
-        let path = self.directory.join(SIMPLE);
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let Some((before, rest)) = text.split_once(REPLICAS) else { bail!("{SIMPLE} has no line `{REPLICAS}`") };
+    pub(crate) fn read(&self, name: &str) -> Result<String> {
+        let path = self.directory.join(name);
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+    }
+
+    /// Gives the line of a manifest that begins so, after its indentation, another value.
+    pub(crate) fn edit(&self, name: &str, key: &str, value: &str) -> Result<()> {
+        let text = self.read(name)?;
+        let Some((before, rest)) = text.split_once(key) else { bail!("{name} has no line `{key}`") };
         let after = rest.split_once('\n').map_or("", |(_, after)| after);
-        self.put(SIMPLE, &format!("{before}{REPLICAS}\"{replicas}\"\n{after}"))
+        self.put(name, &format!("{before}{key}{value}\n{after}"))
     }
 
     /// Writes a manifest in one step, so that nobody reads half of it.

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Result, bail};
 
-use super::{eventually, http};
+use crate::demo::{eventually, http};
 
 /// How many answers in a row make sure of who is there: with three backends in turn, none is missed by chance.
 const WINDOW: usize = 60;

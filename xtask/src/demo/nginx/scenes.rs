@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{
+use super::load::Load;
+use crate::demo::{
     controller::{Controller, KubernetesEvent},
     eventually, http,
-    load::Load,
     manifests::Manifests,
 };
 use crate::terminal::{Step, cyan, green, human, red, table};
@@ -24,6 +24,7 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("unknown.example.net", "/", "fallback"),
 ];
 const INGRESSES: usize = 3;
+const REPLICAS: &str = "dev.lb-controller.io/replicas: ";
 const HOSTILE: &str = include_str!("hostile.yaml");
 const ATTACKS: [&str; 3] = ["hostile-path", "hostile-certificate", "hostile-port"];
 
@@ -34,9 +35,7 @@ pub(crate) fn ingresses(controller: &mut Controller) -> Result<()> {
         seen.ingresses.len() == INGRESSES && seen.ingresses.values().all(|[.., address, _]| !address.is_empty())
     })?;
     step.done("");
-    let rows: Vec<_> = controller.seen().ingresses.values().map(|columns| columns.to_vec()).collect();
-    println!();
-    table(&["NAMESPACE", "NAME", "CLASS", "HOSTS", "ADDRESS", "PORTS"], &rows);
+    controller.show_ingresses();
     Ok(())
 }
 
@@ -72,7 +71,7 @@ pub(crate) fn scaling(manifests: &Manifests, port: u16) -> Result<usize> {
     for (from, to) in [(1, 3), (3, 1)] {
         let mut step = Step::begin(&format!("nginx-service {from} -> {to}"));
         let since = Instant::now();
-        manifests.scale(to)?;
+        manifests.edit("simplelb.yaml", REPLICAS, &format!("\"{to}\""))?;
         step.tick();
         let followed = load.settle(to, since)?;
         step.done(&format!("traffic followed {} after the edit", human(followed)));
