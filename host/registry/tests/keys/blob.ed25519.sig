@@ -1,0 +1,1 @@
+3otvFI+D18NQh+++MZ8nc3RceHRcuWam2UVdH5+MNLQnfrQp6Bz7IzjaIKPFscWPoSeOy5aTKTBmwo4kHue+Dw==

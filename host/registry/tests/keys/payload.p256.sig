@@ -1,0 +1,1 @@
+MEUCIQCkuZLw8nYw/obXfYb8ASTIAg1W2GfxKHeYiZ1tLXyoHAIgQaYsYhdDtGnNPO9CbmtWm0pgufnfP2DtGEMguseUv6o=
