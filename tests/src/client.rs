@@ -38,6 +38,7 @@ pub struct Request<'a> {
     path: &'a str,
     server_name: Option<&'a str>,
     http2: bool,
+    method: &'static str,
 }
 
 /// An answer.
@@ -58,7 +59,7 @@ pub struct Response {
 impl<'a> Request<'a> {
     /// HTTP/1.1 without TLS.
     pub fn http(host: &'a str, path: &'a str) -> Self {
-        Self { host, path, server_name: None, http2: false }
+        Self { host, path, server_name: None, http2: false, method: "GET" }
     }
 
     /// HTTP/1.1 over TLS, the host as SNI.
@@ -69,6 +70,12 @@ impl<'a> Request<'a> {
     /// HTTP/2 over TLS, the host as SNI.
     pub fn http2(host: &'a str, path: &'a str) -> Self {
         Self { http2: true, ..Self::https(host, path) }
+    }
+
+    /// POST without a body instead of GET.
+    #[must_use]
+    pub fn post(self) -> Self {
+        Self { method: "POST", ..self }
     }
 
     /// Another SNI than the host.
@@ -116,7 +123,7 @@ impl Client {
     pub async fn send(&self, request: &Request<'_>) -> Result<Response> {
         let exchange = self.exchange(request);
         let answer = tokio::time::timeout(TIMEOUT, exchange).await.context("no answer in time")?;
-        answer.with_context(|| format!("GET {}{}", request.host, request.path))
+        answer.with_context(|| format!("{} {}{}", request.method, request.host, request.path))
     }
 
     async fn exchange(&self, request: &Request<'_>) -> Result<Response> {
@@ -136,7 +143,7 @@ where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     let stream = TokioIo::new(stream);
-    let builder = hyper::Request::get(if request.http2 {
+    let builder = hyper::Request::builder().method(request.method).uri(if request.http2 {
         format!("{scheme}://{}{}", request.host, request.path)
     } else {
         request.path.to_owned()

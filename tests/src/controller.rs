@@ -14,7 +14,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::{
-    Client, Response, eventually,
+    Client, Request, Response, eventually,
     log::Log,
     processes::{self, Process},
 };
@@ -120,6 +120,11 @@ impl Controller {
         Client::new(self.admin, self.admin).get("localhost", path).await
     }
 
+    /// Has the admin port do something.
+    pub async fn post(&self, path: &str) -> Result<Response> {
+        Client::new(self.admin, self.admin).send(&Request::http("localhost", path).post()).await
+    }
+
     /// The value of a metric, summed over its labels that contain `labels`; 0 if it was never set.
     pub async fn metric(&self, name: &str, labels: &str) -> Result<f64> {
         let text = self.admin("/metrics").await?.body;
@@ -203,6 +208,11 @@ impl Controller {
 
     fn log_of(&self, start: u32) -> PathBuf {
         self.directory.path().join(format!("log.{start}"))
+    }
+
+    /// Where it keeps its state, unless another place was chosen.
+    pub fn state_directory(&self) -> PathBuf {
+        self.directory.path().join("state")
     }
 
     /// The end of the log, for messages.

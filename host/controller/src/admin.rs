@@ -1,20 +1,29 @@
-//! The admin port: health, readiness, metrics, providers.
+//! The admin port: health, readiness, metrics, and the provider with its swaps.
+
+mod providers;
 
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
-use axum::{Json, Router, extract::State, http::StatusCode, http::header, response::IntoResponse, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+    routing::{get, post},
+};
 use lb_kubernetes::Readiness;
-use lb_sandbox::Plugin;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// What the admin port tells of.
+use crate::swap::Swapper;
+
+/// What the admin port tells of and works on.
 pub(crate) struct Admin {
     pub(crate) registry: Registry,
     pub(crate) readiness: Readiness,
-    pub(crate) plugin: Plugin,
+    pub(crate) swapper: Arc<Swapper>,
 }
 
 impl Admin {
@@ -28,8 +37,10 @@ impl Admin {
             .route("/healthz", get(async || "ok"))
             .route("/readyz", get(ready))
             .route("/metrics", get(metrics))
-            .route("/v1/providers", get(providers))
-            .with_state(Arc::new(self));
+            .route("/v1/providers", get(providers::list))
+            .route("/v1/providers/{name}/{action}", post(providers::act))
+            .with_state(Arc::new(self))
+            .into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move {
             let served = axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned());
             if let Err(error) = served.await {
@@ -54,15 +65,4 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
         Ok(()) => Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)),
         Err(error) => Err((StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
     }
-}
-
-async fn providers(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
-    use lb_model::provider::Provider as _;
-    let descriptor = admin.plugin.descriptor();
-    Json(serde_json::json!([{
-        "name": descriptor.name,
-        "version": descriptor.version,
-        "digest": admin.plugin.digest(),
-        "features": descriptor.features,
-    }]))
 }

@@ -15,7 +15,7 @@ use lb_model::{
 };
 use serde::Deserialize;
 
-use crate::logging::LogFormat;
+use crate::{logging::LogFormat, swap::SwapPolicy};
 
 /// What the operator asked for cannot be understood: exit code 2.
 #[derive(Debug)]
@@ -80,6 +80,9 @@ pub(crate) struct Options {
     /// The TLS Secret for clients whose host no Ingress has a certificate for [default: self-signed, made at start]
     #[arg(long, env = "LB_CONTROLLER_DEFAULT_CERTIFICATE", value_name = "NAMESPACE/NAME")]
     pub(crate) default_certificate: Option<String>,
+    /// When another version of the provider takes over [default: immediate]
+    #[arg(long, env = "LB_CONTROLLER_SWAP_POLICY", value_name = "POLICY")]
+    pub(crate) swap_policy: Option<SwapPolicy>,
     /// Where /healthz, /readyz, /metrics and /v1/providers are served; `off` for nowhere [default: 127.0.0.1:10254]
     #[arg(long, env = "LB_CONTROLLER_ADMIN_ADDRESS", value_name = "ADDRESS")]
     pub(crate) admin_address: Option<String>,
@@ -177,6 +180,7 @@ impl Options {
             http_port,
             https_port,
             default_certificate,
+            swap_policy,
             admin_address,
             state_dir,
             leader_elect,
@@ -188,6 +192,15 @@ impl Options {
         fill_list!(watch_namespace, publish_address, streams);
         self.provider_part = file.provider_part;
         Ok(self)
+    }
+
+    /// With what the configuration file says of the provider now; all else stays as it was at the start.
+    pub(crate) fn reread(&self) -> anyhow::Result<Self> {
+        let provider_part = match &self.config {
+            Some(path) => read_file(path)?.provider_part,
+            None => self.provider_part.clone(),
+        };
+        Ok(Self { provider_part, ..self.clone() })
     }
 
     /// The classes to serve.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
+use lb_sandbox::ControllerIdentity;
 use tokio::time::sleep;
 
 use crate::config::Usage;
@@ -25,8 +26,34 @@ pub(crate) fn check(id: &str) -> Result<(), Usage> {
     )))
 }
 
+/// Tells providers who the controller is, once one of them asks.
+#[derive(Clone)]
+pub(crate) struct Identify {
+    pub(crate) client: Client,
+    pub(crate) class: String,
+    /// What the operator chose.
+    pub(crate) chosen: Option<String>,
+    pub(crate) identity: ControllerIdentity,
+}
+
+impl Identify {
+    /// Makes sure that it is told.
+    pub(crate) async fn ensure(&self) -> anyhow::Result<()> {
+        if self.identity.is_told() {
+            return Ok(());
+        }
+        let found = match &self.chosen {
+            Some(chosen) => chosen.clone(),
+            None => find(self.client.clone(), &self.class).await?,
+        };
+        tracing::info!(controller_id = found, "what marks load balancers as ours");
+        self.identity.tell(found);
+        Ok(())
+    }
+}
+
 /// The cluster and the class; waits for an API server that is away.
-pub(crate) async fn find(client: Client, class: &str) -> anyhow::Result<String> {
+async fn find(client: Client, class: &str) -> anyhow::Result<String> {
     let namespaces: Api<Namespace> = Api::all(client);
     let mut pause = FIRST_PAUSE;
     loop {

@@ -11,6 +11,7 @@ mod manifests;
 mod plugin;
 mod render;
 mod run;
+mod swap;
 
 use std::process::ExitCode;
 

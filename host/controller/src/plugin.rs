@@ -8,31 +8,68 @@ use std::{
 use lb_kubernetes::Keys;
 use lb_sandbox::{ControllerIdentity, Metrics, Plugin, ProviderConfiguration, Sandbox, SandboxOptions};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::config::{Options, Usage};
 
 /// Where distributions put providers.
 const SYSTEM_PLUGIN_DIR: &str = "/usr/lib/lb-controller/plugins";
 
-/// Loads the provider that the options name.
-pub(crate) async fn load(
-    options: &Options,
+/// Loads the provider that the options name, as often as it is asked to.
+pub(crate) struct Loader {
+    options: Options,
+    sandbox: Sandbox,
     keys: Arc<Keys>,
     metrics: Arc<Metrics>,
-    controller: ControllerIdentity,
-) -> anyhow::Result<Plugin> {
-    let component = find(options)?;
-    let configuration = configuration(options, &component)?;
-    let sandbox = Sandbox::new(SandboxOptions { cache_dir: Some(options.state_dir().join("cache")), controller })?;
-    let plugin = sandbox.load(&component, configuration, keys, metrics).await?;
-    tracing::info!(
-        provider = plugin.name(),
-        version = plugin.version(),
-        digest = plugin.digest(),
-        component = %component.display(),
-        "provider loaded"
-    );
-    Ok(plugin)
+}
+
+/// A provider, and what tells it from another one.
+pub(crate) struct Loaded {
+    pub(crate) plugin: Plugin,
+    /// Equal for the same component with the same configuration.
+    pub(crate) fingerprint: String,
+}
+
+impl Loader {
+    /// Sets the sandbox up.
+    pub(crate) fn new(
+        options: Options,
+        keys: Arc<Keys>,
+        metrics: Arc<Metrics>,
+        controller: ControllerIdentity,
+    ) -> anyhow::Result<Self> {
+        let cache_dir = Some(options.state_dir().join("cache"));
+        let sandbox = Sandbox::new(SandboxOptions { cache_dir, controller })?;
+        Ok(Self { options, sandbox, keys, metrics })
+    }
+
+    /// Loads the component and its configuration as they are now.
+    pub(crate) async fn load(&self) -> anyhow::Result<Loaded> {
+        let component = find(&self.options)?;
+        let (configuration, text) = configuration(&self.options.reread()?, &component)?;
+        let plugin = self.sandbox.load(&component, configuration, self.keys.clone(), self.metrics.clone()).await?;
+        tracing::info!(
+            provider = plugin.name(),
+            version = plugin.version(),
+            digest = plugin.digest(),
+            component = %component.display(),
+            "provider loaded"
+        );
+        let fingerprint = format!("{}-{}", plugin.digest(), hex::encode(Sha256::digest(text)));
+        Ok(Loaded { plugin, fingerprint })
+    }
+
+    /// Makes a plugin that was replaced ready to be called again.
+    pub(crate) async fn reopen(&self, plugin: &Plugin) -> anyhow::Result<Plugin> {
+        Ok(self.sandbox.reopen(plugin).await?)
+    }
+
+    /// The files that the next load reads.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let component = find(&self.options).ok();
+        let sidecar = component.as_ref().map(|path| path.with_extension("yaml"));
+        component.into_iter().chain(sidecar).chain(self.options.config.clone()).collect()
+    }
 }
 
 /// The path of the component.
@@ -81,7 +118,8 @@ fn known(directories: &[PathBuf]) -> String {
 }
 
 /// The configuration beside the component (`nginx.yaml` for `nginx.wasm`), overridden key by key by the operator's file.
-fn configuration(options: &Options, component: &Path) -> anyhow::Result<ProviderConfiguration> {
+/// Also as text, by which two can be told apart.
+fn configuration(options: &Options, component: &Path) -> anyhow::Result<(ProviderConfiguration, String)> {
     let sidecar = component.with_extension("yaml");
     let mut merged = Value::Object(serde_json::Map::new());
     if sidecar.is_file() {
@@ -94,12 +132,13 @@ fn configuration(options: &Options, component: &Path) -> anyhow::Result<Provider
     if options.provider_part.is_object() {
         merge(&mut merged, &options.provider_part);
     }
+    let text = merged.to_string();
     let mut configuration: ProviderConfiguration = serde_json::from_value(merged)
         .map_err(|error| Usage(format!("settings, grants and limits of {}: {error}", component.display())))?;
     if let Some(files) = &mut configuration.grants.files {
         files.path = options.state_dir().join(&files.path);
     }
-    Ok(configuration)
+    Ok((configuration, text))
 }
 
 /// A JSON merge patch (RFC 7396): `null` takes a key away.

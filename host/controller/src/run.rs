@@ -5,16 +5,19 @@ use std::{net::SocketAddr, sync::Arc};
 use anyhow::Context;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use lb_kubernetes::{Keys, Readiness};
-use lb_sandbox::ControllerIdentity;
+use lb_sandbox::{ControllerIdentity, Slot};
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
 
 use crate::{
     admin::Admin,
     config::{Options, Usage},
-    default_certificate, identity, logging, plugin,
+    default_certificate,
+    identity::{self, Identify},
+    logging,
+    plugin::{Loaded, Loader},
+    swap::{self, Swapper},
 };
 
 /// Runs until SIGTERM or Ctrl-C.
@@ -61,15 +64,27 @@ impl Controller {
         let chosen = options.controller_id.clone();
         chosen.as_deref().map(identity::check).transpose()?;
         let identity = ControllerIdentity::default();
-        let plugin = plugin::load(&options, keys.clone(), sandbox_metrics, identity.clone()).await?;
-        let class = options.class().to_owned();
+        let identify =
+            Identify { client: client.clone(), class: options.class().to_owned(), chosen, identity: identity.clone() };
+        let loader = Loader::new(options.clone(), keys.clone(), sandbox_metrics, identity)?;
+        let Loaded { plugin, fingerprint } = loader.load().await?;
         translate.default_certificate = Some(match options.default_certificate_secret()? {
             Some(secret) => default_certificate::from_secret(client.clone(), &secret, &keys).await?,
             None => default_certificate::self_signed(&keys)?,
         });
+        let swap_metrics = swap::Metrics::register(&mut registry);
+        let events =
+            swap::Events::new(client.clone(), translate.controller_name.clone(), options.classes().name().to_owned());
+        let (previews, preview_requests) = lb_kubernetes::previews();
+        let asks_identity = plugin.asks_identity();
+        let slot = Arc::new(Slot::new(plugin));
+        let policy = options.swap_policy.unwrap_or_default();
+        let swapper =
+            Swapper::new(loader, slot.clone(), fingerprint, previews, identify.clone(), policy, swap_metrics, events);
+        let swapper = Arc::new(swapper);
         let admin = match admin {
             Some(address) => {
-                let admin = Admin { registry, readiness: readiness.clone(), plugin: plugin.clone() };
+                let admin = Admin { registry, readiness: readiness.clone(), swapper: swapper.clone() };
                 Some(admin.serve(address, shutdown.clone()).await?)
             }
             None => None,
@@ -84,23 +99,22 @@ impl Controller {
         let ready = readiness.clone();
         let task = tokio::spawn(async move {
             let run = async {
-                if plugin.asks_identity() {
-                    let found = match chosen {
-                        Some(chosen) => chosen,
-                        None => tokio::select! {
-                            found = identity::find(client.clone(), &class) => found?,
-                            () = shutdown.cancelled() => return Ok(()),
-                        },
-                    };
-                    info!(controller_id = found, "what marks load balancers as ours");
-                    identity.tell(found);
+                if asks_identity {
+                    tokio::select! {
+                        told = identify.ensure() => told?,
+                        () = shutdown.cancelled() => return Ok(()),
+                    }
                 }
-                let provider = Arc::new(plugin.clone());
-                let ended = lb_kubernetes::run(client, options, provider, keys, metrics, ready, shutdown).await;
-                ended.map_err(anyhow::Error::from)
+                let watching = swap::watch(swapper, shutdown.clone());
+                let provider = slot.clone();
+                let running =
+                    lb_kubernetes::run(client, options, provider, keys, metrics, ready, preview_requests, shutdown);
+                let (ended, watched) = tokio::join!(running, watching);
+                ended?;
+                watched
             };
             let ended = run.await;
-            plugin.shutdown().await;
+            slot.shutdown().await;
             ended
         });
         Ok(Self { task, readiness, admin })

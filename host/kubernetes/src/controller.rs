@@ -39,6 +39,7 @@ use crate::{
     lease,
     metrics::Metrics,
     options::Options,
+    preview::Requests,
     readiness::Readiness,
     status::{Written, writer::Write},
     stores::{Notice, Stores},
@@ -58,10 +59,13 @@ const SWAP_CHECK: Duration = Duration::from_secs(1);
 /// Runs the controller until `shutdown`. Statuses stay as they are; calls in flight get five seconds to end, then the lead
 /// is handed over.
 ///
+/// `previews` are answered as soon as every watch has listed.
+///
 /// The API server may be away, at the start and any time later; the controller waits for it.
 ///
 /// # Errors
 /// Only if a part of the controller breaks down, which is a bug.
+#[expect(clippy::too_many_arguments, reason = "the wiring of a program, called once")]
 pub async fn run(
     client: Client,
     options: Options,
@@ -69,6 +73,7 @@ pub async fn run(
     keys: Arc<Keys>,
     metrics: Arc<Metrics>,
     ready: Readiness,
+    previews: Requests,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     let mut tasks = JoinSet::new();
@@ -99,8 +104,9 @@ pub async fn run(
     }
 
     let stores = Stores::new(sources, keys.clone());
-    let mut controller =
-        Controller::new(client, options, provider, stores, keys, metrics, ready, events, notices, leads, published);
+    let mut controller = Controller::new(
+        client, options, provider, stores, keys, metrics, ready, events, notices, leads, published, previews,
+    );
     let result = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
         never = controller.reconcile_forever() => match never {},
@@ -121,6 +127,8 @@ struct Controller {
     resync: Option<Duration>,
     provider: Arc<dyn Provider>,
     descriptor: Arc<Descriptor>,
+    /// How often the provider was swapped, as far as everything was applied since.
+    swaps: u64,
     keys: Arc<Keys>,
     metrics: Arc<Metrics>,
     ready: Readiness,
@@ -130,6 +138,7 @@ struct Controller {
     /// `None`: not known yet.
     leads: watch::Receiver<Option<bool>>,
     published_updates: watch::Receiver<Option<Vec<lb_model::types::Address>>>,
+    previews: Requests,
     calls: JoinSet<Ended>,
     writes: JoinSet<(Write, Written)>,
     timers: Timers,
@@ -172,9 +181,10 @@ impl Controller {
         notices: mpsc::Receiver<Notice>,
         leads: watch::Receiver<Option<bool>>,
         mut published_updates: watch::Receiver<Option<Vec<lb_model::types::Address>>>,
+        previews: Requests,
     ) -> Self {
         published_updates.mark_changed();
-        let descriptor = provider.descriptor();
+        let (descriptor, provider_swaps) = (provider.descriptor(), provider.swaps());
         let mut timers = Timers::default();
         timers.set(Instant::now(), Timer::Provider);
         if let Some(interval) = options.resync {
@@ -196,6 +206,8 @@ impl Controller {
             notices,
             leads,
             published_updates,
+            previews,
+            swaps: provider_swaps,
             calls: JoinSet::new(),
             writes: JoinSet::new(),
             timers,

@@ -28,8 +28,10 @@ const LONGEST_DENIED: Duration = Duration::from_mins(10);
 /// A provider may ask for any patience, but not for ever.
 const LONGEST_ASKED: Duration = Duration::from_hours(1);
 const SHORTEST_ASKED: Duration = Duration::from_millis(100);
+/// What the sandbox's limits allow at most.
+const LONGEST_OPEN: Duration = Duration::from_hours(24);
 
-/// Chooses what follows the `failures`th failure in a row, counted from 1.
+/// Chooses what follows the `failures`th failure in a row, counted from 1. Calls that were not made are none.
 pub(crate) fn error_policy(error: &CallError, failures: u32) -> Requeue {
     let retry = |failures| Requeue::After(exponential(failures, FIRST_RETRY, LONGEST_RETRY));
     match error {
@@ -42,13 +44,14 @@ pub(crate) fn error_policy(error: &CallError, failures: u32) -> Requeue {
             |after| Requeue::After(Duration::from_millis(after).clamp(SHORTEST_ASKED, LONGEST_ASKED)),
         ),
         CallError::Breach { .. } => retry(failures),
+        CallError::Open { retry_after, .. } => Requeue::After((*retry_after).clamp(SHORTEST_ASKED, LONGEST_OPEN)),
     }
 }
 
 /// Whether a failed call may have changed something: then what is applied is not known any more.
 pub(crate) fn leaves_doubt(error: &CallError) -> bool {
-    // Of all errors only `invalid` promises that nothing was changed.
-    !matches!(error, CallError::Provider(Error::Invalid(_)))
+    // Of the provider's errors only `invalid` promises that nothing was changed.
+    !matches!(error, CallError::Provider(Error::Invalid(_)) | CallError::Open { .. })
 }
 
 /// The value of the `outcome` label in metrics.
@@ -59,6 +62,7 @@ pub(crate) fn label(error: &CallError) -> &'static str {
         CallError::Provider(Error::Conflict(_)) => "conflict",
         CallError::Provider(Error::Unavailable(_)) => "unavailable",
         CallError::Breach { .. } => "breach",
+        CallError::Open { .. } => "circuit_open",
     }
 }
 
@@ -70,6 +74,11 @@ mod tests {
 
     fn unavailable(after: Option<u64>) -> CallError {
         CallError::Provider(Error::Unavailable(RetryAfter { message: "down".to_owned(), after }))
+    }
+
+    fn open(seconds: u64) -> CallError {
+        let retry_after = Duration::from_secs(seconds);
+        CallError::Open { kind: Breach::Trap, retry_after, message: "unreachable".to_owned() }
     }
 
     fn after(seconds: u64) -> Requeue {
@@ -96,14 +105,17 @@ mod tests {
             ("within reason", &unavailable(Some(u64::MAX)), 1, after(3600)),
             ("and never in a tight loop", &unavailable(Some(0)), 1, Requeue::After(Duration::from_millis(100))),
             ("a breach backs off", &breach, 2, after(2)),
+            ("an open circuit is waited for", &open(90), 9, after(90)),
+            ("and not asked in a tight loop", &open(0), 1, Requeue::After(Duration::from_millis(100))),
         ] {
             assert_eq!(error_policy(error, failures), expected, "{name}");
         }
     }
 
     #[test]
-    fn only_invalid_leaves_no_doubt() {
+    fn what_changed_nothing_leaves_no_doubt() {
         assert!(!leaves_doubt(&CallError::Provider(Error::Invalid(Vec::new()))));
+        assert!(!leaves_doubt(&open(30)));
         assert!(leaves_doubt(&unavailable(None)));
         assert!(leaves_doubt(&CallError::Provider(Error::Denied(String::new()))));
         assert!(leaves_doubt(&CallError::Provider(Error::Conflict(String::new()))));

@@ -18,6 +18,7 @@ use k8s_openapi::{
 use kube::{Api, Client, api::PostParams};
 use lb_model::{
     cluster::NamespacedName,
+    provider::Breach,
     translate::{Notice, NoticeKind},
     types::{ObjectRef, Rejection},
 };
@@ -49,6 +50,8 @@ pub(crate) mod reason {
     pub(crate) const PROVIDER_DENIED: &str = "ProviderDenied";
     /// The provider trapped or broke a limit: its author must act.
     pub(crate) const PROVIDER_BREACH: &str = "ProviderBreach";
+    /// The provider kept breaking its limits and is not called for a while: its author must act.
+    pub(crate) const PROVIDER_CIRCUIT_OPEN: &str = "ProviderCircuitOpen";
     /// The object is served.
     pub(crate) const SYNCED: &str = "Synced";
 }
@@ -79,6 +82,9 @@ pub(crate) struct Finding {
     /// Empty if it is about the object as a whole.
     pub(crate) field: String,
     pub(crate) message: String,
+    /// The limit that the provider broke. The message tells where in the provider, and that is another place each time
+    /// without being news.
+    pub(crate) breach: Option<Breach>,
 }
 
 impl Finding {
@@ -101,6 +107,7 @@ impl Finding {
             action: action::APPLY,
             field: rejection.field.clone(),
             message: rejection.message.clone(),
+            breach: None,
         }
     }
 
@@ -119,7 +126,8 @@ impl Finding {
     fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         let ObjectRef { kind, namespace, name, uid } = &self.object;
-        (kind, namespace, name, uid, self.reason, &self.field, &self.message).hash(&mut hasher);
+        let message = if self.breach.is_none() { self.message.as_str() } else { "" };
+        (kind, namespace, name, uid, self.reason, &self.field, message, self.breach).hash(&mut hasher);
         hasher.finish()
     }
 }
@@ -133,6 +141,8 @@ pub(crate) enum Origin {
     LoadBalancer(String),
     /// A provider that fails.
     Failure(String),
+    /// A provider that is not called, because it kept breaking its limits.
+    Circuit(String),
     /// A provider that cannot be observed.
     Observation,
     /// The listeners that the operator configured.

@@ -40,6 +40,8 @@ pub(crate) struct Lane {
     /// What the provider serves, as far as we know; `None`: anything, so the next apply is complete.
     applied: Option<Configuration>,
     in_flight: bool,
+    /// Doubted since the call in flight began: however it ends, the next apply is complete.
+    doubted: bool,
     /// When the oldest change that no call carries yet came in.
     changed_at: Option<Instant>,
     not_before: Option<Instant>,
@@ -130,6 +132,7 @@ impl Lane {
     /// What the provider has may differ from what was applied.
     pub(crate) fn doubt(&mut self) {
         self.applied = None;
+        self.doubted = self.in_flight;
         self.try_again();
     }
 
@@ -145,6 +148,7 @@ impl Lane {
         if self.in_flight || self.awaits == Awaited::Observation {
             return Next::Idle;
         }
+        self.doubted = false;
         if let Some(moment) = self.not_before.filter(|moment| now < *moment) {
             return Next::Wait(moment);
         }
@@ -185,6 +189,9 @@ impl Lane {
         match result {
             Ok(outcome) => {
                 let touched = delta.absorb_into(&mut self.applied);
+                if std::mem::take(&mut self.doubted) {
+                    self.applied = None;
+                }
                 self.succeeded();
                 match touched {
                     None => self.rejections = outcome.rejections,
@@ -243,7 +250,10 @@ impl Lane {
     }
 
     fn failed(&mut self, error: &CallError, now: Instant) -> Requeue {
-        self.failures = self.failures.saturating_add(1);
+        // A call that was not made did not fail.
+        if !matches!(error, CallError::Open { .. }) {
+            self.failures = self.failures.saturating_add(1);
+        }
         if leaves_doubt(error) {
             self.applied = None;
         }

@@ -1,6 +1,6 @@
 //! The port to a provider: what the Kubernetes side calls and the sandbox implements.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use zeroize::Zeroizing;
@@ -12,6 +12,12 @@ use crate::types::{ChangeSet, Descriptor, Error, Observed, Outcome, Removal};
 pub trait Provider: Send + Sync + 'static {
     /// What the provider says of itself. A swap may change it.
     fn descriptor(&self) -> Arc<Descriptor>;
+
+    /// How often another provider took the place of this one. One that took over knows nothing of what was applied, so
+    /// everything is applied to it completely, even if it describes itself the same.
+    fn swaps(&self) -> u64 {
+        0
+    }
 
     /// Makes a load balancer match.
     fn apply(&self, change: ChangeSet) -> BoxFuture<'_, Result<Outcome, CallError>>;
@@ -41,6 +47,16 @@ pub enum CallError {
         /// Detail for the log: the trap with its backtrace, the limit and its value.
         message: String,
     },
+    /// The provider was not called, because it kept breaking its limits when it was. Nothing was changed.
+    #[error("the provider {kind}, again and again, and is not called for now: {message}")]
+    Open {
+        /// What it broke last.
+        kind: Breach,
+        /// When a call is worth another try.
+        retry_after: Duration,
+        /// Detail of what it broke last.
+        message: String,
+    },
 }
 
 /// The limits that a call can break.
@@ -56,12 +72,16 @@ pub enum Breach {
     Memory,
     /// It asked for more table elements than it may have.
     Table,
+    /// It is made of more instances, memories or tables than it may have.
+    Instances,
     /// It recursed too deeply.
     Stack,
     /// It called the host more often than it may.
     HostCalls,
     /// It passed more bytes to the host, or returned more, than it may.
     Bytes,
+    /// It told more addresses of one load balancer than it may.
+    Addresses,
 }
 
 impl Breach {
@@ -73,9 +93,11 @@ impl Breach {
             Self::WallDeadline => "wall_deadline",
             Self::Memory => "memory",
             Self::Table => "table",
+            Self::Instances => "instances",
             Self::Stack => "stack",
             Self::HostCalls => "host_calls",
             Self::Bytes => "bytes",
+            Self::Addresses => "addresses",
         }
     }
 }
@@ -88,9 +110,11 @@ impl fmt::Display for Breach {
             Self::WallDeadline => "did not end in time",
             Self::Memory => "wanted too much memory",
             Self::Table => "wanted too large a table",
+            Self::Instances => "wanted too many instances",
             Self::Stack => "recursed too deeply",
             Self::HostCalls => "called the host too often",
             Self::Bytes => "passed too many bytes",
+            Self::Addresses => "told too many addresses",
         })
     }
 }

@@ -80,7 +80,7 @@ impl Caller {
                 self.metrics.breached(&self.provider, *kind);
                 "breach"
             }
-            Err(CallError::Provider(_)) => "error",
+            Err(CallError::Provider(_) | CallError::Open { .. }) => "error",
         };
         self.metrics.call_ended(&self.provider, function, outcome, started.elapsed());
         result

@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::Deserialize;
 
 pub use http::{AddressKind, Basic, Credentials, Header, HttpGrant, Rewrite, ValueFrom};
-pub use limits::Limits;
+pub use limits::{CircuitLimits, Limits};
 pub use scalar::{Pattern, Signal};
 pub use service::{Reload, ServiceGrant, Stop};
 pub use subscription::SubscriptionGrant;

@@ -4,6 +4,7 @@
 //! <path>/.lock                 held while a controller uses the directory
 //! <path>/.trees/<tree>-<n>     staged copies, the live tree and the one before it
 //! <path>/<tree>                symbolic link to the live one, the only link that is followed
+//! <path>/.rehearsals/<n>       copies in which a new version tries what it would do
 //! <path>/.services/            what is needed to take over a service that runs
 //! <path>/...                   files of the provider
 //! ```
@@ -15,6 +16,7 @@ mod entries;
 mod files;
 mod open;
 mod path;
+mod rehearsal;
 mod trees;
 mod usage;
 
@@ -34,6 +36,7 @@ use lb_model::bindings::lb_controller::provider::files::FileError;
 
 use crate::{Error, service::Services};
 use path::ProviderPath;
+pub(crate) use rehearsal::Rehearsal;
 use usage::Usage;
 
 /// Mode of files that the service may read, whatever user it runs as.
@@ -43,6 +46,7 @@ pub(crate) const KEY_MODE: u32 = 0o600;
 const DIRECTORY_MODE: u32 = 0o755;
 
 const TREES: &str = ".trees";
+const REHEARSALS: &str = ".rehearsals";
 const SERVICES: &str = ".services";
 /// How long to wait for another process to let go of a directory.
 const PATIENCE: Duration = Duration::from_secs(10);

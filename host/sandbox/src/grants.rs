@@ -9,6 +9,7 @@ mod key_reveal;
 mod keys;
 pub(crate) mod log;
 mod random;
+pub(crate) mod rehearsal;
 mod services;
 pub(crate) mod wasi;
 
@@ -20,7 +21,7 @@ use wasmtime::{
     component::{HasSelf, Linker},
 };
 
-use self::{http::HttpClients, identity::ControllerIdentity};
+use self::{http::HttpClients, identity::ControllerIdentity, rehearsal::Recorder};
 use crate::{
     call::CallContext,
     directory::Directory,
@@ -29,17 +30,21 @@ use crate::{
 };
 
 /// What the operator granted to one provider.
+#[derive(Clone)]
 pub(crate) struct Granted {
     /// Who the provider works for.
     pub(crate) controller: ControllerIdentity,
     pub(crate) files: Option<GrantedDirectory>,
     /// By the name of the grant.
-    pub(crate) services: BTreeMap<String, Service>,
+    pub(crate) services: Arc<BTreeMap<String, Service>>,
     pub(crate) http: HttpClients,
     pub(crate) keys: Arc<dyn KeySource>,
+    /// Set where nothing outside may change: what would, is written down instead.
+    pub(crate) rehearsal: Option<Arc<Recorder>>,
 }
 
 /// The directory, and how much may be in it.
+#[derive(Clone)]
 pub(crate) struct GrantedDirectory {
     pub(crate) directory: Arc<Directory>,
     pub(crate) max_bytes: u64,

@@ -14,11 +14,14 @@
 //!
 //! - A component that imports what it was not granted is refused before any of it runs.
 //! - A trap or a breach of a limit ends one call. No state is shared between two calls.
+//! - A provider that keeps breaking its limits for a load balancer is not called for it for a while; what it applied
+//!   last stays live. The pause ends by itself.
 //! - Dropping a call's future ends the call; what it staged and did not activate is discarded.
 //! - A credential of a granted API is read by the host and sent to that API. It reaches no guest, log, error or metric.
 //! - A service outlives a host that is killed, and the next host takes it over while it runs.
 
 mod call;
+mod circuit;
 pub mod configuration;
 mod directory;
 mod engine;
@@ -31,6 +34,8 @@ mod load;
 mod metrics;
 mod plugin;
 mod service;
+mod slot;
+mod statistics;
 mod subscription;
 
 pub use configuration::ProviderConfiguration;
@@ -38,7 +43,9 @@ pub use engine::{Sandbox, SandboxOptions};
 pub use error::Error;
 pub use grants::identity::ControllerIdentity;
 pub use metrics::Metrics;
-pub use plugin::Plugin;
+pub use plugin::{Change, Plan, PlanError, Plugin};
+pub use slot::Slot;
+pub use statistics::Statistics;
 
 /// The version of the contract that providers are built against.
 pub const CONTRACT_VERSION: &str = "0.1.0";

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use lb_model::provider::{Breach, CallError};
+use lb_model::{
+    provider::{Breach, CallError},
+    types::Address,
+};
 use wasmtime::{ResourceLimiter, Trap, UpdateDeadline, WasmBacktrace};
 
 use crate::{configuration::Limits, engine::TICK};
@@ -64,6 +67,16 @@ impl Budget {
     }
 }
 
+/// Whether a load balancer has no more addresses than it may have: they are to stand in the status of each Ingress.
+pub(crate) fn check_addresses(addresses: &[Address], limits: &Limits) -> wasmtime::Result<()> {
+    let most = limits.addresses;
+    if addresses.len() as u64 > most {
+        let message = format!("more than {most} addresses of one load balancer (limits.addresses)");
+        return Err(Exceeded::trap(Breach::Addresses, message));
+    }
+    Ok(())
+}
+
 /// A refusal is a trap, not a failed `memory.grow`: a guest answers that with an abort that hides the reason.
 impl ResourceLimiter for Budget {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
@@ -73,7 +86,7 @@ impl ResourceLimiter for Budget {
         let total = self.memory_bytes + (desired - current) as u64;
         let most = self.limits.memory_bytes;
         if total > most {
-            let message = format!("{total} bytes of memory, of {most} at most (limits.memory-bytes)");
+            let message = format!("more than {most} bytes of memory (limits.memory-bytes)");
             return Err(Exceeded::trap(Breach::Memory, message));
         }
         self.memory_bytes = total;
@@ -87,11 +100,23 @@ impl ResourceLimiter for Budget {
         let total = self.table_elements + (desired - current) as u64;
         let most = self.limits.table_elements;
         if total > most {
-            let message = format!("{total} table elements, of {most} at most (limits.table-elements)");
+            let message = format!("more than {most} table elements (limits.table-elements)");
             return Err(Exceeded::trap(Breach::Table, message));
         }
         self.table_elements = total;
         Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        self.limits.instances
+    }
+
+    fn memories(&self) -> usize {
+        self.limits.instances
+    }
+
+    fn tables(&self) -> usize {
+        self.limits.instances
     }
 }
 
@@ -109,6 +134,8 @@ pub(crate) fn breach(error: &wasmtime::Error, limits: &Limits) -> CallError {
         (Breach::Stack, format!("more than {} bytes of stack (limits.stack-bytes)", limits.stack_bytes))
     } else if out_of_hostcall_fuel(error) {
         (Breach::Bytes, format!("more than {} bytes at once (limits.bytes)", limits.bytes))
+    } else if let Some(what) = too_many(error) {
+        (Breach::Instances, format!("more than {} {what} (limits.instances)", limits.instances))
     } else {
         (Breach::Trap, error.root_cause().to_string())
     };
@@ -122,6 +149,18 @@ pub(crate) fn breach(error: &wasmtime::Error, limits: &Limits) -> CallError {
 /// The engine's error for too many bytes crossing at once has no public type.
 fn out_of_hostcall_fuel(error: &wasmtime::Error) -> bool {
     error.root_cause().to_string().ends_with("fuel allocated for hostcalls has been exhausted")
+}
+
+/// What there were too many of. The engine's error for it has no public type either.
+fn too_many(error: &wasmtime::Error) -> Option<&'static str> {
+    let text = error.root_cause().to_string();
+    let (what, _) = text.strip_prefix("resource limit exceeded: ")?.split_once(" count too high")?;
+    match what {
+        "instance" => Some("instances"),
+        "memory" => Some("memories"),
+        "table" => Some("tables"),
+        _ => None,
+    }
 }
 
 /// The innermost functions of the provider, innermost first, from a text of one line for each: `0: 0x1a2 - name`.

@@ -5,7 +5,11 @@ pub(crate) mod imports;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use lb_model::{bindings::PluginPre, provider::KeySource, types::Descriptor};
+use lb_model::{
+    bindings::PluginPre,
+    provider::{KeySource, Provider as _},
+    types::Descriptor,
+};
 use tokio::task::spawn_blocking;
 use wasmtime::component::Component;
 
@@ -81,7 +85,30 @@ impl Sandbox {
         checked.map_err(|message| Error::Settings { provider: descriptor.name.clone(), message })?;
         let http = &caller.granted.http;
         let subscriptions = Subscriptions::open(&caller.provider, &grants.subscriptions, http, &caller.metrics)?;
-        Ok(Plugin::new(caller, descriptor, settings, digest, subscriptions))
+        Ok(Plugin::new(caller, descriptor, settings, digest, grants, subscriptions))
+    }
+
+    /// A plugin that was shut down, ready to be called again: the same component with the same configuration. What the
+    /// grants name in files and variables is read anew.
+    ///
+    /// # Errors
+    /// If what was granted cannot be had any more.
+    pub async fn reopen(&self, plugin: &Plugin) -> Result<Plugin, Error> {
+        let grants = plugin.grants().clone();
+        let caller = plugin.caller();
+        let granted = self.grant(&grants, caller.granted.keys.clone(), &caller.metrics).await?;
+        let caller = Caller { granted: Arc::new(granted), ..caller.clone() };
+        let http = &caller.granted.http;
+        let subscriptions = Subscriptions::open(&caller.provider, &grants.subscriptions, http, &caller.metrics)?;
+        let descriptor = (*plugin.descriptor()).clone();
+        Ok(Plugin::new(
+            caller,
+            descriptor,
+            plugin.settings().to_owned(),
+            plugin.digest().to_owned(),
+            grants,
+            subscriptions,
+        ))
     }
 
     /// Opens what is granted.
@@ -92,21 +119,19 @@ impl Sandbox {
         })
         .await?;
         let Some(files) = &grants.files else {
-            let services = BTreeMap::new();
-            return Ok(Granted { controller: self.controller(), files: None, services, http, keys });
+            let services = Arc::default();
+            let controller = self.controller();
+            return Ok(Granted { controller, files: None, services, http, keys, rehearsal: None });
         };
         let directory = blocking({
             let (sandbox, path) = (self.clone(), files.path.clone());
             move || sandbox.directories().open(&path)
         })
         .await?;
-        let services = grants
-            .services
-            .iter()
-            .map(|(name, grant)| (name.clone(), directory.service(name, grant, metrics)))
-            .collect();
+        let service = |(name, grant): (&String, _)| (name.clone(), directory.service(name, grant, metrics));
+        let services = Arc::new(grants.services.iter().map(service).collect());
         let files = Some(GrantedDirectory { directory, max_bytes: files.max_bytes });
-        Ok(Granted { controller: self.controller(), files, services, http, keys })
+        Ok(Granted { controller: self.controller(), files, services, http, keys, rehearsal: None })
     }
 }
 

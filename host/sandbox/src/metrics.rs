@@ -20,6 +20,8 @@ pub struct Metrics {
     calls: Family<CallLabels, Counter>,
     durations: Family<FunctionLabels, Histogram, fn() -> Histogram>,
     breaches: Family<BreachLabels, Counter>,
+    circuit_open: Family<ProviderLabel, Gauge>,
+    circuit_openings: Family<ProviderLabel, Counter>,
     dropped_log_lines: Family<ProviderLabel, Counter>,
     service_restarts: Family<ServiceLabel, Counter>,
     service_up: Family<ServiceLabel, Gauge>,
@@ -96,6 +98,8 @@ impl Metrics {
             calls: Family::default(),
             durations: Family::new_with_constructor(duration),
             breaches: Family::default(),
+            circuit_open: Family::default(),
+            circuit_openings: Family::default(),
             dropped_log_lines: Family::default(),
             service_restarts: Family::default(),
             service_up: Family::default(),
@@ -114,6 +118,16 @@ impl Metrics {
             metrics.durations.clone(),
         );
         registry.register("lb_provider_breaches", "Limits that providers broke, and traps", metrics.breaches.clone());
+        registry.register(
+            "lb_provider_circuit_open",
+            "Load balancers that a provider is not called for, because it kept breaking its limits",
+            metrics.circuit_open.clone(),
+        );
+        registry.register(
+            "lb_provider_circuit_openings",
+            "Times that a provider began not to be called for a load balancer",
+            metrics.circuit_openings.clone(),
+        );
         registry.register(
             "lb_provider_log_lines_dropped",
             "Log lines of providers beyond the limit of a call",
@@ -196,6 +210,20 @@ impl Metrics {
 
     pub(crate) fn breached(&self, provider: &str, kind: Breach) {
         self.breaches.get_or_create(&BreachLabels { provider: provider.to_owned(), kind: kind.label() }).inc();
+    }
+
+    pub(crate) fn circuits_open(&self, provider: &str, more: i64) {
+        self.circuit_open.get_or_create(&ProviderLabel { provider: provider.to_owned() }).inc_by(more);
+    }
+
+    pub(crate) fn circuit_opened(&self, provider: &str) {
+        self.circuits_open(provider, 1);
+        self.circuit_openings.get_or_create(&ProviderLabel { provider: provider.to_owned() }).inc();
+    }
+
+    pub(crate) fn call_refused(&self, provider: &str, function: &'static str) {
+        let labels = CallLabels { provider: provider.to_owned(), function, outcome: "circuit_open" };
+        self.calls.get_or_create(&labels).inc();
     }
 
     pub(crate) fn log_lines_dropped(&self, provider: &str, count: u64) {

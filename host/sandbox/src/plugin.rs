@@ -1,4 +1,6 @@
-use std::sync::Arc;
+mod plan;
+
+use std::{future::Future, sync::Arc};
 
 use futures::future::{BoxFuture, FutureExt, join_all};
 use lb_model::{
@@ -6,7 +8,12 @@ use lb_model::{
     types::{ChangeSet, Descriptor, Error, Observed, Outcome, Removal},
 };
 
-use crate::{call::Caller, subscription::Subscriptions};
+use crate::{
+    Statistics, call::Caller, circuit::Circuits, configuration::Grants, limits, statistics::Counters,
+    subscription::Subscriptions,
+};
+
+pub use plan::{Change, Plan, PlanError};
 
 /// A loaded provider. Clones are one plugin.
 #[derive(Clone)]
@@ -17,7 +24,10 @@ struct Inner {
     descriptor: Arc<Descriptor>,
     settings: String,
     digest: String,
+    grants: Grants,
     subscriptions: Subscriptions,
+    circuits: Circuits,
+    counters: Counters,
 }
 
 impl Plugin {
@@ -26,9 +36,24 @@ impl Plugin {
         descriptor: Descriptor,
         settings: String,
         digest: String,
+        grants: Grants,
         subscriptions: Subscriptions,
     ) -> Self {
-        Self(Arc::new(Inner { caller, descriptor: Arc::new(descriptor), settings, digest, subscriptions }))
+        let circuits = Circuits::new(&caller.provider, caller.limits.circuit, &caller.metrics);
+        let (descriptor, counters) = (Arc::new(descriptor), Counters::new());
+        Self(Arc::new(Inner { caller, descriptor, settings, digest, grants, subscriptions, circuits, counters }))
+    }
+
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.0.caller
+    }
+
+    pub(crate) fn grants(&self) -> &Grants {
+        &self.0.grants
+    }
+
+    pub(crate) fn settings(&self) -> &str {
+        &self.0.settings
     }
 
     /// SHA-256 of the component, in hexadecimal.
@@ -51,11 +76,40 @@ impl Plugin {
         self.0.caller.asks_identity
     }
 
+    /// What it did since it was loaded.
+    pub fn statistics(&self) -> Statistics {
+        self.0.counters.read(self.0.circuits.open(), self.0.circuits.openings())
+    }
+
     /// Closes the subscriptions, lets go of the services, and ends gracefully those that no other plugin uses. A plugin that is dropped without
     /// this leaves its services running, and whoever starts them next takes them over.
     pub async fn shutdown(&self) {
         self.0.subscriptions.close();
         join_all(self.0.caller.granted.services.values().map(crate::service::Service::release)).await;
+    }
+}
+
+impl Inner {
+    /// Makes a call, unless the circuit of the load balancer is open; and counts it.
+    async fn guarded<R>(
+        &self,
+        function: &'static str,
+        load_balancer: &str,
+        call: impl Future<Output = Result<R, CallError>>,
+    ) -> Result<R, CallError> {
+        let result = match self.circuits.enter(load_balancer) {
+            Ok(permit) => {
+                let result = call.await;
+                permit.ended(&result);
+                result
+            }
+            Err(refused) => {
+                self.caller.metrics.call_refused(&self.caller.provider, function);
+                Err(refused)
+            }
+        };
+        self.counters.ended(&result);
+        result
     }
 }
 
@@ -65,15 +119,22 @@ impl Provider for Plugin {
     }
 
     fn apply(&self, change: ChangeSet) -> BoxFuture<'_, Result<Outcome, CallError>> {
-        self.0.caller.apply(&self.0.settings, change).boxed()
+        async move {
+            let Inner { caller, settings, .. } = &*self.0;
+            let id = change.load_balancer.id.clone();
+            self.0.guarded("apply", &id, caller.apply("apply", settings, change)).await
+        }
+        .boxed()
     }
 
     fn remove<'a>(&'a self, load_balancer: &'a str) -> BoxFuture<'a, Result<Removal, CallError>> {
-        self.0.caller.remove(&self.0.settings, load_balancer).boxed()
+        let Inner { caller, settings, .. } = &*self.0;
+        self.0.guarded("remove", load_balancer, caller.remove(settings, load_balancer)).boxed()
     }
 
     fn observe(&self) -> BoxFuture<'_, Result<Vec<Observed>, CallError>> {
-        self.0.caller.observe(&self.0.settings).boxed()
+        let Inner { caller, settings, .. } = &*self.0;
+        self.0.guarded("observe", "", caller.observe(settings)).boxed()
     }
 
     fn woken(&self) -> BoxFuture<'_, ()> {
@@ -107,14 +168,20 @@ impl Caller {
         .await
     }
 
-    async fn apply(&self, settings: &str, change: ChangeSet) -> Result<Outcome, CallError> {
+    /// `function` is what metrics call it.
+    async fn apply(&self, function: &'static str, settings: &str, change: ChangeSet) -> Result<Outcome, CallError> {
         let (settings, load_balancer) = (settings.to_owned(), change.load_balancer.id.clone());
+        let limits = self.limits.clone();
         self.call(
-            "apply",
+            function,
             &load_balancer,
             |guest, store| {
-                async move { guest.lb_controller_provider_provider().call_apply(store, &settings, &change).await }
-                    .boxed()
+                async move {
+                    let applied = guest.lb_controller_provider_provider().call_apply(store, &settings, &change).await?;
+                    applied.iter().try_for_each(|outcome| limits::check_addresses(&outcome.addresses, &limits))?;
+                    Ok(applied)
+                }
+                .boxed()
             },
             outcome,
         )
@@ -137,12 +204,18 @@ impl Caller {
     }
 
     async fn observe(&self, settings: &str) -> Result<Vec<Observed>, CallError> {
-        let settings = settings.to_owned();
+        let (settings, limits) = (settings.to_owned(), self.limits.clone());
         self.call(
             "observe",
             "",
             |guest, store| {
-                async move { guest.lb_controller_provider_provider().call_observe(store, &settings).await }.boxed()
+                async move {
+                    let observed = guest.lb_controller_provider_provider().call_observe(store, &settings).await?;
+                    let mut all = observed.iter().flatten();
+                    all.try_for_each(|it| limits::check_addresses(&it.addresses, &limits))?;
+                    Ok(observed)
+                }
+                .boxed()
             },
             outcome,
         )
@@ -161,3 +234,6 @@ fn outcome<R>(result: &Result<R, Error>) -> &'static str {
         Err(Error::Unavailable(_)) => "unavailable",
     }
 }
+
+#[cfg(test)]
+mod tests;

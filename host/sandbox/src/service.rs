@@ -86,9 +86,14 @@ impl Service {
         self.ask(|reply| Command::Start(self.definition.clone(), reply)).await
     }
 
-    /// Runs the check of the service on a path of the directory.
-    pub(crate) async fn check(&self, path: &Path) -> Result<Report, ServiceError> {
-        check::check(&self.definition, path).await
+    /// The name of its grant.
+    pub(crate) fn name(&self) -> &str {
+        self.definition.name()
+    }
+
+    /// Runs the check of the service on a path of its directory, or of a copy of that.
+    pub(crate) async fn check(&self, directory: &Path, path: &Path) -> Result<Report, ServiceError> {
+        check::check(&self.definition.within(directory), path).await
     }
 
     pub(crate) async fn reload(&self) -> Result<Report, ServiceError> {

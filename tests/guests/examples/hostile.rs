@@ -52,7 +52,12 @@ impl Guest for Hostile {
             addresses: Vec::new(),
             rejections: Vec::new(),
         };
-        match behaviour(&settings).as_str() {
+        let told = match behaviour(&settings).as_str() {
+            // One plugin misbehaves and behaves.
+            "annotated" => annotation(&change, "behaviour"),
+            told => told.to_owned(),
+        };
+        match told.as_str() {
             "loop" => endless(),
             "allocate" => allocate(),
             "recurse" => Ok(done(recurse(0).to_string())),
@@ -75,11 +80,10 @@ impl Guest for Hostile {
                 Ok(done("logged".to_owned()))
             }
             "huge-text" => Ok(done("x".repeat(100 << 20))),
-            "many-addresses" => Ok(Outcome {
-                readiness: Readiness::Ready,
-                addresses: (0..1_000_000).map(|number: u32| Address::Ip(number.to_string())).collect(),
-                rejections: Vec::new(),
-            }),
+            "many-addresses" => {
+                Ok(Outcome { readiness: Readiness::Ready, addresses: million_addresses(), rejections: Vec::new() })
+            }
+            "start-service" => Ok(done(format!("{:?}", services::start("web")))),
             "sleep" => {
                 clock::sleep(3_600_000);
                 Ok(done("slept".to_owned()))
@@ -115,12 +119,17 @@ impl Guest for Hostile {
         Ok(Removal::Pending(load_balancer))
     }
 
-    fn observe(_: String) -> Result<Vec<Observed>, Error> {
+    fn observe(settings: String) -> Result<Vec<Observed>, Error> {
+        let addresses = match behaviour(&settings).as_str() {
+            "trap-in-observe" => panic!("trapped as told"),
+            "observe-many-addresses" => million_addresses(),
+            _ => Vec::new(),
+        };
         Ok(vec![Observed {
             load_balancer: "lb".to_owned(),
             owner_uid: None,
             readiness: Readiness::Ready,
-            addresses: Vec::new(),
+            addresses,
             drift: None,
         }])
     }
@@ -134,6 +143,15 @@ fn setting(settings: &str, key: &str) -> Value {
 
 fn behaviour(settings: &str) -> String {
     setting(settings, "behaviour").as_str().unwrap_or_default().to_owned()
+}
+
+fn annotation(change: &ChangeSet, key: &str) -> String {
+    let found = change.load_balancer.annotations.iter().find(|it| it.key == key);
+    found.map(|it| it.value.clone()).unwrap_or_default()
+}
+
+fn million_addresses() -> Vec<Address> {
+    (0..1_000_000).map(|number: u32| Address::Ip(number.to_string())).collect()
 }
 
 static COUNTER: AtomicU64 = AtomicU64::new(0);

@@ -56,8 +56,11 @@ impl Guest for Http {
     }
 }
 
-/// `{ grant, send: target }` or `{ grant, send-all: [target] }`.
+/// `{ grant, send: target }`, `{ grant, send-all: [target] }` or `{ count: text }`.
 fn call(call: &Value) -> Value {
+    if let Some(backwards) = call["count"].as_str() {
+        return count(backwards).into();
+    }
     let grant = call["grant"].as_str().expect("a grant");
     match call["send-all"].as_array() {
         Some(targets) => {
@@ -80,13 +83,24 @@ fn request(line: &Value) -> Request {
     }
 }
 
+/// How often a text is anywhere in the memory of this instance. It is told backwards, so that the question is no answer.
+fn count(backwards: &str) -> usize {
+    let size = core::arch::wasm32::memory_size(0) << 16;
+    // All of the memory, which belongs to nobody else; address 0 is no valid one.
+    let byte = |address: usize| unsafe { core::ptr::read_volatile(address as *const u8) };
+    let is_at = |address: &usize| backwards.bytes().rev().enumerate().all(|(index, it)| byte(address + index) == it);
+    (1..=size - backwards.len()).filter(is_at).count()
+}
+
 fn told(answer: Result<Response, HttpError>) -> Value {
     match answer {
-        Ok(response) => json!({
-            "status": response.status,
-            "headers": response.headers.into_iter().map(|(name, _)| name).collect::<Vec<_>>(),
-            "body": String::from_utf8_lossy(&response.body),
-        }),
+        Ok(response) => {
+            let text = |value: Vec<u8>| String::from_utf8_lossy(&value).into_owned();
+            let (names, values): (Vec<_>, Vec<_>) =
+                response.headers.into_iter().map(|(name, value)| (name, text(value))).unzip();
+            let body = String::from_utf8_lossy(&response.body);
+            json!({ "status": response.status, "headers": names, "values": values, "body": body })
+        }
         Err(HttpError::Denied(text)) => json!({ "denied": text }),
         Err(HttpError::InvalidRequest(text)) => json!({ "invalid": text }),
         Err(HttpError::TooLarge(text)) => json!({ "too-large": text }),

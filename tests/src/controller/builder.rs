@@ -1,6 +1,10 @@
 //! How a controller is to be started.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Result, ensure};
 
@@ -18,6 +22,7 @@ pub struct Builder<'world> {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     state: Option<PathBuf>,
+    plugins: Option<PathBuf>,
     config: Option<String>,
 }
 
@@ -33,6 +38,7 @@ impl<'world> Builder<'world> {
             arguments: Vec::new(),
             environment: Vec::new(),
             state: None,
+            plugins: None,
             config: None,
         }
     }
@@ -96,6 +102,13 @@ impl<'world> Builder<'world> {
         self
     }
 
+    /// Another plugin directory than that of the build.
+    #[must_use]
+    pub fn plugins(mut self, directory: &Path) -> Self {
+        self.plugins = Some(directory.to_owned());
+        self
+    }
+
     /// A configuration file with this text.
     #[must_use]
     pub fn config(mut self, text: impl Into<String>) -> Self {
@@ -116,7 +129,7 @@ impl<'world> Builder<'world> {
         // nginx's workers run as another user where the test runs as root.
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))?;
         let (http, https, admin) = (ports::free()?, ports::free()?, ports::free()?);
-        let plugins = plugins()?;
+        let plugins = self.plugins.map_or_else(plugins, Ok)?;
         let component = plugins.join(format!("{}.wasm", self.provider));
         ensure!(component.is_file(), "{} is missing; build it: cargo xtask plugins", component.display());
         let mut arguments = vec![

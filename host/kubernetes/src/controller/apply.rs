@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use lb_model::{
     cluster::{Change, NamespacedName},
+    tables::Configuration,
     translate::Translator,
     types::Scope,
 };
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 use tracing::{debug, info};
 
 use super::Controller;
-use crate::{lane::Next, stores::Effects, timers::Timer};
+use crate::{lane::Next, preview::Request, stores::Effects, timers::Timer};
 
 impl Controller {
     /// Brings the desired state up to the stores, and marks the load balancers that it changed.
@@ -134,11 +135,16 @@ impl Controller {
 
     /// The provider may be another one since the last look: then everything is translated for it, and applied completely.
     pub(super) fn follow_swap(&mut self) {
-        let descriptor = self.provider.descriptor();
-        if descriptor == self.descriptor {
+        let (descriptor, swaps) = (self.provider.descriptor(), self.provider.swaps());
+        if descriptor == self.descriptor && swaps == self.swaps {
             return;
         }
-        info!(provider = descriptor.name, version = descriptor.version, "the provider describes itself anew");
+        self.swaps = swaps;
+        info!(
+            provider = descriptor.name,
+            version = descriptor.version,
+            "the provider was swapped: everything is applied anew"
+        );
         let called = self.calls_provider();
         self.translator = Translator::new(self.translate_options.clone(), descriptor.clone());
         self.descriptor = descriptor;
@@ -160,6 +166,18 @@ impl Controller {
         } else if called {
             self.lanes.clear();
         }
+    }
+
+    /// What a provider with this descriptor would get. Without an answer the one who asks knows that it is too early.
+    pub(super) fn preview(&self, request: Request) {
+        if !self.translated {
+            return;
+        }
+        let mut translator = Translator::new(self.translate_options.clone(), request.descriptor);
+        translator.update(&self.stores, [Change::Everything]);
+        let desired = translator.load_balancers().filter_map(|id| translator.desired(id));
+        // Whoever asked may have given up.
+        let _gone = request.reply.send(desired.map(Configuration::complete).collect());
     }
 
     /// A first call ended well, or, where a load balancer is that of a single object, ended.

@@ -88,27 +88,28 @@ impl Controller {
             CallError::Provider(Error::Denied(_)) => reason::PROVIDER_DENIED,
             CallError::Provider(_) => reason::PROVIDER_FAILED,
             CallError::Breach { .. } => reason::PROVIDER_BREACH,
+            CallError::Open { .. } => return self.report_circuit(id, error),
         };
         let text = error.to_string();
-        // A trap comes with its backtrace, which is for the log.
-        let message = format!("load balancer {id}: {}", text.lines().next().unwrap_or_default());
         let object = self.blamed(id);
-        let finding = Finding {
-            object: object.clone().unwrap_or_else(|| reference("", &NamespacedName::new("", id), "")),
-            reason,
-            action: action::APPLY,
-            field: String::new(),
-            message,
-        };
-        let findings = [finding];
+        let findings = [about(object.as_ref(), id, reason, action::APPLY, error)];
         let origin = Origin::Failure(id.to_owned());
         if self.logged.news(origin.clone(), &findings).is_empty() {
             debug!(load_balancer = id, reason, error = text, ?requeue, "the provider failed again");
         } else {
             warn!(load_balancer = id, reason, error = text, ?requeue, "the provider failed");
         }
-        if self.leading && object.is_some() {
-            self.told.news(origin, &findings).into_iter().for_each(|finding| self.events.publish(finding.clone()));
+        if object.is_some() {
+            self.tell(origin, &findings);
+        }
+    }
+
+    /// Tells, once until the provider works again, that it is not called. The sandbox has logged it.
+    fn report_circuit(&mut self, id: &str, error: &CallError) {
+        debug!(load_balancer = id, %error, "the provider is not called");
+        if let Some(object) = self.blamed(id) {
+            let finding = about(Some(&object), id, reason::PROVIDER_CIRCUIT_OPEN, action::APPLY, error);
+            self.tell(Origin::Circuit(id.to_owned()), &[finding]);
         }
     }
 
@@ -116,20 +117,28 @@ impl Controller {
     pub(super) fn failure_over(&mut self, id: &str) {
         let origin = Origin::Failure(id.to_owned());
         self.told.forget(&origin);
+        self.told.forget(&Origin::Circuit(id.to_owned()));
         if self.logged.forget(&origin) {
             info!(load_balancer = id, "the provider works again");
         }
     }
 
+    /// Tells that a provider cannot be observed, unless that is known. A breach is told to the class, too: its author
+    /// must act.
     pub(super) fn report_observation(&mut self, error: &CallError) {
-        let finding = Finding {
-            object: reference("", &NamespacedName::new("", ""), ""),
-            reason: reason::PROVIDER_FAILED,
-            action: action::OBSERVE,
-            field: String::new(),
-            message: error.to_string(),
+        let (reason, origin) = match error {
+            CallError::Breach { .. } => (reason::PROVIDER_BREACH, Origin::Observation),
+            CallError::Open { .. } => (reason::PROVIDER_CIRCUIT_OPEN, Origin::Circuit(String::new())),
+            CallError::Provider(_) => (reason::PROVIDER_FAILED, Origin::Observation),
         };
-        if self.logged.news(Origin::Observation, &[finding]).is_empty() {
+        let class = self.class();
+        let findings = [about(class.as_ref(), "", reason, action::OBSERVE, error)];
+        if class.is_some() && reason != reason::PROVIDER_FAILED {
+            self.tell(origin, &findings);
+        }
+        // That a circuit is open, the sandbox has logged.
+        let known = matches!(error, CallError::Open { .. });
+        if known || self.logged.news(Origin::Observation, &findings).is_empty() {
             debug!(%error, "the provider could not be observed again");
         } else {
             warn!(%error, "the provider could not be observed; it is tried again");
@@ -145,6 +154,7 @@ impl Controller {
             action: action::TRANSLATE,
             field: String::new(),
             message: message.clone(),
+            breach: None,
         };
         let findings: Vec<_> = problems.iter().map(finding).collect();
         for finding in self.logged.news(Origin::Streams, &findings) {
@@ -153,6 +163,8 @@ impl Controller {
     }
 
     pub(super) fn observation_over(&mut self) {
+        self.told.forget(&Origin::Observation);
+        self.told.forget(&Origin::Circuit(String::new()));
         if self.logged.forget(&Origin::Observation) {
             info!("the provider can be observed again");
         }
@@ -178,6 +190,7 @@ impl Controller {
             action: action::APPLY,
             field: String::new(),
             message: format!("served by load balancer {load_balancer}"),
+            breach: None,
         });
     }
 
@@ -187,11 +200,25 @@ impl Controller {
             let name = NamespacedName::new(&*object.namespace, &*object.name);
             warn!(kind = object.kind, object = %name, reason, field, problem = message, "not served as asked");
         }
+        self.tell(origin.clone(), findings);
+    }
+
+    /// Publishes what is news as Events, if this replica leads.
+    fn tell(&mut self, origin: Origin, findings: &[Finding]) {
         if self.leading {
-            for finding in self.told.news(origin.clone(), findings) {
-                self.events.publish(finding.clone());
-            }
+            self.told.news(origin, findings).into_iter().for_each(|finding| self.events.publish(finding.clone()));
         }
+    }
+
+    /// The class that the provider serves, if its object is there.
+    fn class(&self) -> Option<ObjectRef> {
+        self.class_named(self.translate_options.classes.name())
+    }
+
+    fn class_named(&self, name: &str) -> Option<ObjectRef> {
+        let class = self.stores.ingress_class(name)?;
+        let uid = class.metadata.uid.as_deref().unwrap_or_default();
+        Some(reference("IngressClass", &NamespacedName::new("", name), uid))
     }
 
     /// The object that an Event about a load balancer as a whole goes to: its owner, its class, or its oldest Ingress.
@@ -199,15 +226,35 @@ impl Controller {
         if let Some(owner) = self.translator.desired(id).and_then(|desired| desired.load_balancer.owner.as_ref()) {
             return Some(owner.clone());
         }
-        if let Some(class) = self.stores.ingress_class(id) {
-            let uid = class.metadata.uid.as_deref().unwrap_or_default();
-            return Some(reference("IngressClass", &NamespacedName::new("", id), uid));
+        if let Some(class) = self.class_named(id) {
+            return Some(class);
         }
         let ingresses = self.translator.ingresses(id).filter_map(|key| self.stores.ingress(key).map(|it| (key, it)));
         let (key, oldest) =
             ingresses.min_by_key(|(_, it)| it.metadata.creation_timestamp.as_ref().map(|time| time.0))?;
         Some(reference("Ingress", key, oldest.metadata.uid.as_deref().unwrap_or_default()))
     }
+}
+
+/// What a call that failed tells about an object; without a load balancer, the call was about all of them.
+fn about(
+    object: Option<&ObjectRef>,
+    load_balancer: &str,
+    reason: &'static str,
+    action: &'static str,
+    error: &CallError,
+) -> Finding {
+    let text = error.to_string();
+    // A trap comes with its backtrace, which is for the log.
+    let first = text.lines().next().unwrap_or_default();
+    let message =
+        if load_balancer.is_empty() { first.to_owned() } else { format!("load balancer {load_balancer}: {first}") };
+    let object = object.cloned().unwrap_or_else(|| reference("", &NamespacedName::new("", load_balancer), ""));
+    let breach = match error {
+        CallError::Breach { kind, .. } | CallError::Open { kind, .. } => Some(*kind),
+        CallError::Provider(_) => None,
+    };
+    Finding { object, reason, action, field: String::new(), message, breach }
 }
 
 fn reference(kind: &str, key: &NamespacedName, uid: &str) -> ObjectRef {

@@ -7,6 +7,7 @@ use tracing::{debug, info};
 
 use super::{Controller, SWAP_CHECK, calls::Ended};
 use crate::{
+    preview::Request,
     status::{Written, writer::Write},
     stores::{Effects, Notice},
     timers::Timer,
@@ -24,6 +25,8 @@ pub(super) enum Arrival {
     Published,
     /// The provider was told that its load balancers may have changed.
     Woken,
+    /// Somebody asks what another provider would get.
+    Preview(Request),
     Timer,
 }
 
@@ -42,6 +45,7 @@ impl Controller {
             Ok(()) = self.leads.changed() => Arrival::Leadership,
             Ok(()) = self.published_updates.changed() => Arrival::Published,
             () = self.provider.woken() => Arrival::Woken,
+            Some(request) = self.previews.next() => Arrival::Preview(request),
             () = sleep_until(alarm.unwrap_or_else(far_away)), if alarm.is_some() => Arrival::Timer,
         }
     }
@@ -64,8 +68,10 @@ impl Controller {
             Arrival::Published => self.publish(),
             Arrival::Woken => {
                 debug!(step = "woken");
+                self.follow_swap();
                 self.observe_by(tokio::time::Instant::now());
             }
+            Arrival::Preview(request) => self.preview(request),
             Arrival::Timer => {}
         }
         self.alarms();

@@ -14,11 +14,22 @@ fn finding(name: &str, field: &str, message: &str) -> Finding {
         action: action::TRANSLATE,
         field: field.to_owned(),
         message: message.to_owned(),
+        breach: None,
     }
 }
 
 fn origin() -> Origin {
     Origin::Ingress(NamespacedName::new("shop", "a"))
+}
+
+#[test]
+fn a_breach_is_no_news_because_it_happened_elsewhere() {
+    let mut told = Told::default();
+    let breach = |kind, message| Finding { breach: Some(kind), ..finding("a", "", message) };
+    let mut news = |finding: Finding| told.news(origin(), &[finding]).len();
+    assert_eq!(news(breach(Breach::ComputeDeadline, "in a < b")), 1);
+    assert_eq!(news(breach(Breach::ComputeDeadline, "in b")), 0);
+    assert_eq!(news(breach(Breach::Memory, "in b")), 1);
 }
 
 #[test]

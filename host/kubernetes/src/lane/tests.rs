@@ -1,3 +1,5 @@
+mod circuit;
+
 use std::sync::Arc;
 
 use lb_model::{
@@ -276,6 +278,21 @@ fn doubt_during_a_call_outlasts_it() {
     lane.applied(step, Ok(outcome()), now);
     let (change, _) = expect_apply(lane.begin(Some(&desired(&[("a", 2)])), ChangeKind::Incremental, now));
     assert_eq!(change.kind, ChangeKind::Complete);
+}
+
+#[test]
+fn doubt_during_a_complete_call_outlasts_it_too() {
+    let now = Instant::now();
+    let wanted = desired(&[("a", 1)]);
+    let mut lane = Lane::default();
+    let (_, step) = expect_apply(lane.begin(Some(&wanted), ChangeKind::Incremental, now));
+    // Another provider took over, and this call was the last one of the old.
+    lane.doubt();
+    lane.applied(step, Ok(outcome()), now);
+    let (change, step) = expect_apply(lane.begin(Some(&wanted), ChangeKind::Incremental, now));
+    assert_eq!(change.kind, ChangeKind::Complete);
+    lane.applied(step, Ok(outcome()), now);
+    assert!(matches!(lane.begin(Some(&wanted), ChangeKind::Incremental, now), Next::InSync(_)), "once is enough");
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use futures::{FutureExt, future::BoxFuture};
@@ -33,6 +36,8 @@ struct State {
     served: HashMap<String, Configuration>,
     in_flight: HashSet<String>,
     answers: VecDeque<Result<Outcome, CallError>>,
+    /// Of the next observations; of all others, what is there.
+    refused_observations: VecDeque<CallError>,
     /// Load balancers of nobody.
     strangers: Vec<Observed>,
     drift: BTreeMap<String, String>,
@@ -45,6 +50,7 @@ pub(crate) struct FakeProvider {
     /// Each apply needs a permit for as long as it takes.
     gate: Semaphore,
     alarm: Notify,
+    swaps: AtomicU64,
 }
 
 impl FakeProvider {
@@ -74,7 +80,13 @@ impl FakeProvider {
             grants: Vec::new(),
         };
         let gate = Semaphore::new(GATE as usize);
-        Arc::new(Self { descriptor: Arc::new(descriptor), state: Mutex::default(), gate, alarm: Notify::new() })
+        Arc::new(Self {
+            descriptor: Arc::new(descriptor),
+            state: Mutex::default(),
+            gate,
+            alarm: Notify::new(),
+            swaps: AtomicU64::new(0),
+        })
     }
 
     pub(crate) fn shared() -> Arc<Self> {
@@ -88,6 +100,11 @@ impl FakeProvider {
     /// The answer to the next apply that has none yet.
     pub(crate) fn answer(&self, answer: Result<Outcome, CallError>) {
         self.state().answers.push_back(answer);
+    }
+
+    /// The next observation that has no error yet fails with this one.
+    pub(crate) fn refuse_observation(&self, error: CallError) {
+        self.state().refused_observations.push_back(error);
     }
 
     /// The addresses that it reports from now on.
@@ -104,6 +121,12 @@ impl FakeProvider {
             addresses: Vec::new(),
             drift: None,
         });
+    }
+
+    /// Another one of the same description takes over.
+    pub(crate) fn swap(&self) {
+        self.swaps.fetch_add(1, Ordering::SeqCst);
+        self.wake();
     }
 
     /// Something outside tells that there is something to see.
@@ -190,6 +213,10 @@ impl Provider for FakeProvider {
         self.descriptor.clone()
     }
 
+    fn swaps(&self) -> u64 {
+        self.swaps.load(Ordering::SeqCst)
+    }
+
     fn apply(&self, change: ChangeSet) -> BoxFuture<'_, Result<Outcome, CallError>> {
         async move {
             let id = change.load_balancer.id.clone();
@@ -230,6 +257,9 @@ impl Provider for FakeProvider {
         async move {
             let mut state = self.state();
             state.calls.push(Call::Observe);
+            if let Some(error) = state.refused_observations.pop_front() {
+                return Err(error);
+            }
             let mut drift = std::mem::take(&mut state.drift);
             let owned = state.served.values().map(|configuration| Observed {
                 load_balancer: configuration.load_balancer.id.clone(),

@@ -1,6 +1,6 @@
 use anyhow::Result;
 use lb_model::{
-    provider::{Breach, CallError},
+    provider::{Breach, CallError, Provider as _},
     types::{ChangeKind, Error, ObjectRef, Placement, Rejection, Scope},
 };
 
@@ -269,5 +269,45 @@ async fn a_conflict_is_observed_and_repeated_at_once() -> Result<()> {
     eventually("it is served", || provider.serves("default/a")).await;
     let calls = provider.calls();
     assert!(matches!(calls.as_slice(), [Call::Apply(_), Call::Observe, Call::Apply(_)]), "{calls:?}");
+    controller.stop().await
+}
+
+#[tokio::test]
+async fn a_swapped_provider_gets_everything_anew() -> Result<()> {
+    let world = World::new().await?;
+    world.service("web", &["10.0.0.1"]).await?;
+    world.ingress("a", "a.example", "web").await?;
+    let provider = FakeProvider::shared();
+    let controller = world.start(&provider);
+    controller.ready.ready().await;
+    let before = provider.applies().len();
+    // A call of the old one is under way meanwhile.
+    let held = provider.hold().await;
+    world.endpoints("web", &["10.0.0.7"]).await?;
+    eventually("a call is in flight", || provider.applies().len() == before + 1).await;
+    provider.swap();
+    drop(held);
+    eventually("the new one is told all", || provider.applies().len() == before + 2).await;
+    let change = provider.applies().pop().unwrap();
+    assert_eq!(change.kind, ChangeKind::Complete);
+    assert_eq!(provider.hosts("lb"), ["a.example"]);
+    controller.stop().await
+}
+
+#[tokio::test]
+async fn a_preview_is_what_another_provider_would_get() -> Result<()> {
+    let world = World::new().await?;
+    world.service("web", &["10.0.0.1"]).await?;
+    world.ingress("a", "a.example", "web").await?;
+    world.ingress("b", "b.example", "web").await?;
+    let provider = FakeProvider::shared();
+    let controller = world.start(&provider);
+    controller.ready.ready().await;
+    let other = FakeProvider::new(Scope::PerObject, Placement::Leader).descriptor();
+    let previewed = controller.previews.complete(other).await.unwrap();
+    let ids: Vec<_> = previewed.iter().map(|change| change.load_balancer.id.as_str()).collect();
+    assert_eq!(ids, ["default/a", "default/b"]);
+    assert!(previewed.iter().all(|change| change.kind == ChangeKind::Complete));
+    assert_eq!(provider.applies().len(), 1, "a preview calls nobody");
     controller.stop().await
 }

@@ -30,6 +30,7 @@ pub(crate) struct World {
 
 /// A running controller.
 pub(crate) struct Controller {
+    pub(crate) previews: lb_kubernetes::Previews,
     pub(crate) ready: Readiness,
     pub(crate) keys: Arc<Keys>,
     registry: Registry,
@@ -156,6 +157,7 @@ impl World {
     pub(crate) fn start_with(&self, provider: &Arc<FakeProvider>, options: Options) -> Controller {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
+        let (previews, requests) = lb_kubernetes::previews();
         let (ready, keys, stop) = (Readiness::new(), Keys::new(), CancellationToken::new());
         let run = lb_kubernetes::run(
             self.client.clone(),
@@ -164,9 +166,10 @@ impl World {
             keys.clone(),
             metrics,
             ready.clone(),
+            requests,
             stop.clone(),
         );
-        Controller { ready, keys, registry, stop, task: tokio::spawn(run) }
+        Controller { previews, ready, keys, registry, stop, task: tokio::spawn(run) }
     }
 }
 

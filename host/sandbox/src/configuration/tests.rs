@@ -13,6 +13,7 @@ fn everything_has_a_default() {
     assert!(configuration.grants.files.is_none() && configuration.grants.services.is_empty());
     assert!(!configuration.grants.keys.store && !configuration.grants.keys.reveal);
     assert_eq!(configuration.limits.compute_ms, 5_000);
+    assert_eq!(configuration.limits.circuit.breaches, 5);
 }
 
 #[test]
@@ -57,8 +58,9 @@ grants:
       wake-on: { /name: [resource.change], /resourceType: [loadBalancerService, certificate] }
       idle-timeout-ms: 15000
       debounce-ms: 500
-limits: { compute-ms: 1000, wall-ms: 2000, memory-bytes: 64MiB, table-elements: 10, host-calls: 5, bytes: 1048576,
-          log-lines: 7, stack-bytes: 512KiB }
+limits: { compute-ms: 1000, wall-ms: 2000, memory-bytes: 64MiB, table-elements: 10, instances: 9, host-calls: 5,
+          bytes: 1048576, addresses: 8, log-lines: 7, stack-bytes: 512KiB,
+          circuit: { breaches: 3, within-seconds: 60, open-seconds: 10 } }
 "#,
     )
     .unwrap();
@@ -72,6 +74,9 @@ limits: { compute-ms: 1000, wall-ms: 2000, memory-bytes: 64MiB, table-elements: 
     assert_eq!(configuration.grants.subscriptions["rancher"].wake_on["/resourceType"].len(), 2);
     assert_eq!(configuration.limits.memory_bytes, 64 << 20);
     assert_eq!(configuration.limits.stack_bytes, 512 << 10);
+    assert_eq!((configuration.limits.instances, configuration.limits.addresses), (9, 8));
+    let circuit = configuration.limits.circuit;
+    assert_eq!((circuit.breaches, circuit.open_seconds, circuit.longest_open_seconds), (3, 10, 600));
 }
 
 #[test]
@@ -132,6 +137,12 @@ fn what_cannot_be_used_is_named() {
         ("limits: { compute: 1 }", "compute"),
         ("limits: { compute-ms: 0 }", "limits.compute-ms"),
         ("limits: { stack-bytes: 1GiB }", "limits.stack-bytes"),
+        ("limits: { instances: 0 }", "limits.instances"),
+        ("limits: { addresses: 0 }", "limits.addresses"),
+        ("limits: { circuit: { breach: 1 } }", "breach"),
+        ("limits: { circuit: { breaches: 0 } }", "limits.circuit.breaches"),
+        ("limits: { circuit: { within-seconds: 0 } }", "limits.circuit.within-seconds"),
+        ("limits: { circuit: { open-seconds: 601 } }", "limits.circuit.longest-open-seconds"),
     ] {
         let error = parse(yaml).unwrap_err();
         assert!(error.contains(named), "{yaml}: {error}");

@@ -1,4 +1,5 @@
 use std::{
+    ffi::CString,
     fs::{self, File},
     io,
     os::{
@@ -16,7 +17,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{DIRECTORY_MODE, Directory, SERVICES, TREES, UNFINISHED, entries, trees::Trees, usage::Usage};
+use super::{DIRECTORY_MODE, Directory, REHEARSALS, SERVICES, TREES, UNFINISHED, entries, trees::Trees, usage::Usage};
 use crate::service::Services;
 
 /// Makes the directory; its absolute path, with links resolved.
@@ -34,6 +35,8 @@ impl Directory {
         let root = rustix::fs::open(&path, flags, Mode::empty()).map_err(unusable)?;
         let trees = Trees::clean(&root).map_err(unusable)?;
         discard_unfinished(&root).map_err(unusable)?;
+        let rehearsals = CString::new(REHEARSALS).expect("a constant without NUL");
+        entries::remove(&root, &rehearsals).map_err(unusable)?;
         let usage = Usage::count(&root).map_err(unusable)?;
         let services = Services::new(path.join(SERVICES));
         let serial = AtomicU64::new(trees.last + 1);

@@ -169,7 +169,7 @@ impl Directory {
         fs::renameat(copies, NEW_LINK, &self.root, tree)
     }
 
-    fn trees(&self) -> MutexGuard<'_, Trees> {
+    pub(super) fn trees(&self) -> MutexGuard<'_, Trees> {
         // Poisoned or not, what it says of previous copies is true: it is changed in single steps.
         self.trees.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -10,6 +10,7 @@ use lb_model::bindings::lb_controller::provider::http::{Host, HttpError, Request
 use crate::{
     Metrics,
     call::CallContext,
+    grants::rehearsal::{Recorder, writes},
     http::{
         Failure, HttpClient, Room,
         refusal::{Reason, Refusal},
@@ -42,6 +43,7 @@ impl Host for CallContext {
             return Ok(requests.iter().map(|_| Err(self.unknown(&grant))).collect());
         };
         let sender = Sender {
+            rehearsal: granted.rehearsal.as_deref(),
             client,
             grant: &grant,
             provider: self.provider.clone(),
@@ -55,6 +57,7 @@ impl Host for CallContext {
 
 /// What the requests of one call have in common.
 struct Sender<'a> {
+    rehearsal: Option<&'a Recorder>,
     client: &'a HttpClient,
     grant: &'a str,
     provider: Arc<str>,
@@ -76,6 +79,17 @@ impl Sender<'_> {
         let method = self.client.grant().methods.get(&request.method).map_or("other", String::as_str);
         let shown = printable(&request.method[..request.method.floor_char_boundary(16)]);
         let what = format!("{shown} {} (grant {})", target::shown(&request.target), self.grant);
+        if let Some(recorder) = self.rehearsal
+            && writes(&request.method)
+        {
+            recorder.record(format!(
+                "{shown} {}, {} bytes (grant {})",
+                target::shown(&request.target),
+                request.body.len(),
+                self.grant
+            ));
+            return Err(Failed { what, failure: Failure::Rehearsal });
+        }
         let result = self.client.exchange(request, &self.room).await;
         let outcome = match &result {
             Ok(response) => status_class(response.status),

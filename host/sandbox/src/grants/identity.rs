@@ -9,6 +9,11 @@ use crate::call::CallContext;
 pub struct ControllerIdentity(Arc<OnceLock<String>>);
 
 impl ControllerIdentity {
+    /// Whether it was told.
+    pub fn is_told(&self) -> bool {
+        self.0.get().is_some()
+    }
+
     /// Tells it. Only the first one counts: it stays the same for the life of the process.
     pub fn tell(&self, controller: String) {
         drop(self.0.set(controller));

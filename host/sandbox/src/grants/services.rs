@@ -8,8 +8,18 @@ use crate::{call::CallContext, service::Service};
 impl Host for CallContext {
     async fn start(&mut self, service: String) -> wasmtime::Result<Result<StartOutcome, ServiceError>> {
         self.budget.charge_host_call()?;
+        let rehearsal = self.granted.rehearsal.clone();
         Ok(match self.granted_service(service) {
-            Ok(service) => service.start().await,
+            Ok(service) => match rehearsal {
+                None => service.start().await,
+                Some(recorder) => service.running().await.map(|running| {
+                    if running {
+                        return StartOutcome::AlreadyRunning;
+                    }
+                    recorder.record(format!("start service {}", service.name()));
+                    StartOutcome::Started
+                }),
+            },
             Err(error) => Err(error),
         })
     }
@@ -21,7 +31,7 @@ impl Host for CallContext {
             Err(error) => return Ok(Err(error)),
         };
         Ok(match self.granted_directory().directory.absolute(&path) {
-            Ok(path) => service.check(&path).await,
+            Ok(path) => service.check(self.granted_directory().directory.path(), &path).await,
             Err(
                 FileError::InvalidPath(reason)
                 | FileError::NotFound(reason)
@@ -34,7 +44,13 @@ impl Host for CallContext {
     async fn reload(&mut self, service: String) -> wasmtime::Result<Result<Report, ServiceError>> {
         self.budget.charge_host_call()?;
         Ok(match self.granted_service(service) {
-            Ok(service) => service.reload().await,
+            Ok(service) => match &self.granted.rehearsal {
+                None => service.reload().await,
+                Some(recorder) => {
+                    recorder.record(format!("reload service {}", service.name()));
+                    Ok(Report { ok: true, output: String::new() })
+                }
+            },
             Err(error) => Err(error),
         })
     }
@@ -50,7 +66,13 @@ impl Host for CallContext {
     async fn stop(&mut self, service: String) -> wasmtime::Result<Result<(), ServiceError>> {
         self.budget.charge_host_call()?;
         Ok(match self.granted_service(service) {
-            Ok(service) => service.stop().await,
+            Ok(service) => match &self.granted.rehearsal {
+                None => service.stop().await,
+                Some(recorder) => {
+                    recorder.record(format!("stop service {}", service.name()));
+                    Ok(())
+                }
+            },
             Err(error) => Err(error),
         })
     }

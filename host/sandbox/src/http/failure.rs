@@ -11,6 +11,8 @@ use crate::line::printable;
 pub(crate) enum Failure {
     #[error(transparent)]
     Refused(#[from] Refusal),
+    #[error("this is a rehearsal, which changes nothing")]
+    Rehearsal,
     #[error("{0}")]
     TooLarge(String),
     #[error("{0}")]
@@ -27,7 +29,7 @@ impl Failure {
         match self {
             Self::Refused(Refusal { reason: Reason::Header | Reason::Malformed, .. }) => "invalid_request",
             Self::Refused(Refusal { reason: Reason::Size, .. }) | Self::TooLarge(_) => "too_large",
-            Self::Refused(_) => "denied",
+            Self::Refused(_) | Self::Rehearsal => "denied",
             Self::Timeout(_) => "timeout",
             Self::Connect(_) => "connect",
             Self::Io(_) => "io",
@@ -42,7 +44,7 @@ impl Failure {
                 HttpError::InvalidRequest(text)
             }
             Self::Refused(Refusal { reason: Reason::Size, .. }) | Self::TooLarge(_) => HttpError::TooLarge(text),
-            Self::Refused(_) => HttpError::Denied(text),
+            Self::Refused(_) | Self::Rehearsal => HttpError::Denied(text),
             Self::Timeout(_) => HttpError::Timeout(text),
             Self::Connect(_) => HttpError::Connect(text),
             Self::Io(_) => HttpError::Io(text),

@@ -23,6 +23,11 @@ impl Definition {
         Self { name: name.to_owned(), grant, directory }
     }
 
+    /// The same service in another directory.
+    pub(super) fn within(&self, directory: &Path) -> Self {
+        Self::new(&self.name, self.grant.clone(), directory.to_owned())
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.name
     }

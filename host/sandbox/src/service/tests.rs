@@ -254,11 +254,11 @@ async fn a_check_reports_and_changes_nothing() {
     let place = Place::new();
     let service = place.well_behaved();
     fs::create_dir(place.path("tree")).unwrap();
-    let report = service.check(&place.path("tree")).await.unwrap();
+    let report = service.check(place.temporary.path(), &place.path("tree")).await.unwrap();
     assert!(!report.ok);
     assert_eq!(report.output, format!("checking {}\n", place.path("tree").display()));
     fs::write(place.path("tree/good"), "").unwrap();
-    assert!(service.check(&place.path("tree")).await.unwrap().ok);
+    assert!(service.check(place.temporary.path(), &place.path("tree")).await.unwrap().ok);
     assert_eq!(service.running().await, Ok(false));
 }
 
@@ -268,16 +268,22 @@ async fn a_check_is_bounded() {
     let grant =
         |script: &str| serde_json::json!({ "program": "sh", "check": ["-c", script], "check-timeout-seconds": 1 });
     let flood = place.service(grant("yes | head -c 10000000; echo; echo end >&2"));
-    let report = flood.check(place.temporary.path()).await.unwrap();
+    let report = flood.check(place.temporary.path(), place.temporary.path()).await.unwrap();
     assert!(report.ok && report.output.len() == 64 << 10 && report.output.ends_with("y\n\nend\n"));
     let hangs = place.service(grant("echo $$ > pid; sleep 1000"));
-    assert!(matches!(hangs.check(place.temporary.path()).await, Err(ServiceError::Timeout(_))));
+    assert!(matches!(hangs.check(place.temporary.path(), place.temporary.path()).await, Err(ServiceError::Timeout(_))));
     let pid = place.pid().await;
     eventually("it is killed", || !lives(pid)).await;
     let clean = place.service(grant("env | grep -v -e ^PWD= -e ^PATH= -e ^_= -e ^SHLVL= -e ^OLDPWD="));
-    assert_eq!(clean.check(place.temporary.path()).await.unwrap().output, "", "the environment is empty");
+    assert_eq!(
+        clean.check(place.temporary.path(), place.temporary.path()).await.unwrap().output,
+        "",
+        "the environment is empty"
+    );
     let none = place.service(serde_json::json!({ "program": "sh" }));
-    assert!(failed(&none.check(place.temporary.path()).await.unwrap_err()).contains("no `check`"));
+    assert!(
+        failed(&none.check(place.temporary.path(), place.temporary.path()).await.unwrap_err()).contains("no `check`")
+    );
 }
 
 #[tokio::test]
@@ -285,7 +291,7 @@ async fn a_check_that_nobody_waits_for_is_killed() {
     let place = Place::new();
     let service = place.service(serde_json::json!({ "program": "sh", "check": ["-c", "echo $$ > pid; sleep 1000"] }));
     let pid = {
-        let check = service.check(place.temporary.path());
+        let check = service.check(place.temporary.path(), place.temporary.path());
         tokio::pin!(check);
         tokio::select! {
             report = &mut check => panic!("{report:?}"),

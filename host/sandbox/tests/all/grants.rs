@@ -43,6 +43,65 @@ async fn files_stay_in_the_granted_directory() {
     assert_eq!(answers[9..], ["Err(FileError::NotFound(\"nowhere\"))", "Ok(())", "Ok([])"]);
 }
 
+/// Whatever the link names, and whatever is done to it, is done to nothing outside.
+#[tokio::test]
+async fn no_link_is_followed_out_of_the_directory() {
+    let world = World::new();
+    let outside = tempfile::tempdir().unwrap();
+    let secret = outside.path().join("secret");
+    fs::write(&secret, "secret").unwrap();
+    fs::create_dir(world.path("live")).unwrap();
+    for (link, target) in [
+        ("directory", outside.path()),
+        ("file", &*secret),
+        ("live/file", &*secret),
+        ("nowhere", "/nonexistent".as_ref()),
+    ] {
+        std::os::unix::fs::symlink(target, world.path(link)).unwrap();
+    }
+    let lines = [
+        "read file",
+        "read directory/secret",
+        "read live/file",
+        "list directory",
+        "put directory/new x",
+        "store-key known directory/key",
+        "remove directory/secret",
+        "stage directory",
+        "stage live",
+        "read @/file",
+        "put file x",
+        "put nowhere x",
+        "remove file",
+        "remove directory",
+    ];
+    let answers = world.script(&lines).await;
+    assert!(!format!("{answers:?}").contains("\"secret\\"), "{answers:?}");
+    for (line, answer) in lines.iter().zip(&answers).take(8) {
+        assert!(answer.starts_with("Err("), "{line}: {answer}");
+    }
+    let left: Vec<_> = fs::read_dir(outside.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["secret"], "{answers:?}");
+    assert_eq!(fs::read_to_string(&secret).unwrap(), "secret", "{answers:?}");
+}
+
+#[tokio::test]
+async fn the_directory_cannot_grow_beyond_its_limit() {
+    let world = World::new();
+    let mut configuration = world.hostile_configuration(
+        json!({ "behaviour": "script", "script": ["put a x", "put b x", "put c x", "read c"] }),
+        json!({}),
+    );
+    configuration["grants"]["files"]["max-bytes"] = "12KiB".into();
+    let plugin = world.load(&lb_guests::component("hostile"), configuration).await.unwrap();
+    let outcome = plugin.apply(change("lb")).await.unwrap();
+    let Readiness::Pending(answers) = outcome.readiness else { panic!("{outcome:?}") };
+    let answers: Vec<_> = answers.lines().collect();
+    assert_eq!(answers[..2], ["Ok(PutOutcome::Written)"; 2]);
+    assert!(answers[2].starts_with("Err(FileError::TooLarge("), "{answers:?}");
+    assert!(answers[3].starts_with("Err(FileError::NotFound("), "{answers:?}");
+}
+
 #[tokio::test]
 async fn trees_go_live_in_one_step() {
     let world = World::new();

@@ -7,6 +7,7 @@ use std::{
 };
 
 use axum::{Router, extract::Request, http::StatusCode, response::IntoResponse};
+use base64::Engine as _;
 use lb_model::{
     provider::{Breach, Provider},
     types::Readiness,
@@ -101,6 +102,78 @@ async fn a_guest_reaches_the_api_and_sees_no_credential() {
     assert_eq!(logged.len(), 1, "{logged:?}");
     assert!(logged[0].starts_with("WARN ") && logged[0].contains(denied), "{logged:?}");
     assert!(!events.all().iter().any(|line| line.contains(PASSWORD)));
+}
+
+/// The guest tells all that it got, and then searches all of its memory. The API sends the provider to another host, and
+/// asks for credentials in ways that repeat them.
+#[tokio::test]
+async fn no_credential_is_ever_in_the_memory_of_a_guest() {
+    let stranger = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let away = format!("http://{}/steal", stranger.local_addr().unwrap());
+    let basic = format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(format!("admin:{PASSWORD}")));
+    let bearer = format!("Bearer {PASSWORD}");
+    for (credentials, header, expected) in [
+        (json!({ "basic": { "username": "admin", "password": PASSWORD } }), "authorization", basic.as_str()),
+        (json!({ "bearer": PASSWORD }), "authorization", bearer.as_str()),
+        (json!({ "header": { "name": "x-api-key", "value": PASSWORD } }), "x-api-key", PASSWORD),
+    ] {
+        let (sent, away) = (Arc::<AtomicUsize>::default(), away.clone());
+        let (counted, expected) = (sent.clone(), expected.to_owned());
+        let wanted = expected.clone();
+        let router = Router::new().fallback(move |request: Request| {
+            let (counted, away, wanted) = (counted.clone(), away.clone(), wanted.clone());
+            async move {
+                let given = request.headers().get(header).and_then(|value| value.to_str().ok()).unwrap_or_default();
+                if given == wanted {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                }
+                let names: Vec<_> = request.headers().keys().map(ToString::to_string).collect();
+                let repeated = [
+                    ("www-authenticate", given.to_owned()),
+                    ("set-cookie", format!("session={given}")),
+                    ("authentication-info", given.to_owned()),
+                    ("x-api-key", PASSWORD.to_owned()),
+                ];
+                // Only the header that carries the credentials is withheld by its name.
+                let kept = if header == "x-api-key" { 4 } else { 3 };
+                let headers = axum::response::AppendHeaders(repeated.into_iter().take(kept));
+                if request.uri().path() == "/v1/away" {
+                    return (StatusCode::FOUND, [("location", away)], headers, String::new()).into_response();
+                }
+                (StatusCode::OK, [("x-here", "found by the search")], headers, names.join(" ")).into_response()
+            }
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/v1", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move { axum::serve(listener, router).await });
+
+        let backwards = |text: &str| text.chars().rev().collect::<String>();
+        let encoded = expected.rsplit(' ').next().unwrap();
+        let calls = json!([
+            { "grant": "api", "send": "GET /" },
+            { "grant": "api", "send": "GET /away" },
+            { "count": backwards(encoded) },
+            { "count": backwards(PASSWORD) },
+            { "count": backwards("found by the search") },
+        ]);
+        let mut configuration = configuration(&url, calls, json!({}));
+        configuration["grants"]["http"]["api"]["credentials"] = credentials;
+        configuration["grants"]["http"]["api"]["redirects"] = 3.into();
+        let world = World::new();
+        let plugin = world.load(&lb_guests::component("http"), configuration).await.unwrap();
+        let outcome = plugin.apply(change("lb")).await.unwrap();
+        let Readiness::Pending(told) = outcome.readiness else { panic!("{outcome:?}") };
+        assert!(!told.contains(PASSWORD) && !told.contains(encoded), "{told}");
+        let answers: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(sent.load(Ordering::SeqCst), 2, "the API got them with each request: {told}");
+        assert!(answers[0]["body"].as_str().unwrap().contains(header), "{told}");
+        assert!(answers[1]["denied"].is_string(), "no other host is followed to: {told}");
+        assert_eq!((&answers[2], &answers[3]), (&json!(0), &json!(0)), "in the memory of the guest");
+        assert!(answers[4].as_u64().unwrap() > 0, "the search finds what is there: {told}");
+        server.abort();
+    }
+    let nobody = futures::FutureExt::now_or_never(stranger.accept());
+    assert!(nobody.is_none(), "the other host was connected to");
 }
 
 #[tokio::test]

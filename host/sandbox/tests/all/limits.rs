@@ -45,6 +45,24 @@ async fn a_wait_without_end() {
 }
 
 #[tokio::test]
+async fn computing_beyond_the_wall_deadline() {
+    breaks("loop", json!({ "compute-ms": 60_000, "wall-ms": 100 }), Breach::WallDeadline, "limits.wall-ms").await;
+}
+
+/// The service of the hostile guest is given ten seconds to be ready; it says so too late.
+#[tokio::test]
+async fn waiting_for_a_service_beyond_the_wall_deadline() {
+    let world = World::new();
+    let mut configuration =
+        world.hostile_configuration(json!({ "behaviour": "start-service" }), json!({ "wall-ms": 200 }));
+    configuration["grants"]["services"]["web"]["args"] = json!(["-c", "exec sleep 600"]);
+    let plugin = world.load(&lb_guests::component("hostile"), configuration).await.unwrap();
+    let (kind, message) = breach(plugin.apply(change("lb")).await.unwrap_err());
+    assert_eq!(kind, Breach::WallDeadline, "{message}");
+    plugin.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_memory_bomb() {
     breaks("allocate", json!({ "memory-bytes": "32MiB" }), Breach::Memory, "limits.memory-bytes").await;
 }
@@ -70,6 +88,19 @@ async fn a_million_addresses() {
     breaks("many-addresses", json!({ "bytes": "16MiB" }), Breach::Bytes, "limits.bytes").await;
 }
 
+/// What is checked in the host, since by default so many still fit into `limits.bytes`.
+#[tokio::test]
+async fn a_million_addresses_with_the_defaults() {
+    breaks("many-addresses", json!({}), Breach::Addresses, "more than 256 addresses").await;
+
+    let world = World::new();
+    let plugin = world.hostile(json!({ "behaviour": "observe-many-addresses" }), json!({ "addresses": 9_999 })).await;
+    let (kind, message) = breach(plugin.observe().await.unwrap_err());
+    assert_eq!(kind, Breach::Addresses);
+    assert!(message.contains("more than 9999 addresses") && message.contains("limits.addresses"), "{message}");
+    assert!(world.counted().contains("lb_provider_breaches_total{provider=\"hostile\",kind=\"addresses\"} 1"));
+}
+
 #[tokio::test]
 async fn too_much_randomness() {
     breaks("random-flood", json!({}), Breach::Trap, "65537 bytes asked for, 65536 at most").await;
@@ -86,6 +117,19 @@ async fn a_large_table() {
     assert_eq!(kind, Breach::Table);
     assert!(message.contains("limits.table-elements"), "{message}");
     assert!(world.counted().contains("lb_provider_breaches_total{provider=\"hostile\",kind=\"table\"} 1"));
+}
+
+/// A component that imports functions is made of several.
+#[tokio::test]
+async fn too_many_instances() {
+    let world = World::new();
+    let configuration = world.hostile_configuration(json!({}), json!({ "instances": 1 }));
+    let error = world.load(&lb_guests::component("hostile"), configuration).await.err().unwrap();
+    let lb_sandbox::Error::Call { source, function: "describe", .. } = error else { panic!("{error}") };
+    let (kind, message) = breach(source);
+    assert_eq!(kind, Breach::Instances, "{message}");
+    assert!(message.starts_with("more than 1 instances (limits.instances)"), "{message}");
+    assert!(world.counted().contains("lb_provider_breaches_total{provider=\"hostile\",kind=\"instances\"} 1"));
 }
 
 #[tokio::test]

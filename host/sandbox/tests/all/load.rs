@@ -122,6 +122,19 @@ async fn http_is_refused_with_what_would_grant_it() {
     assert!(error.contains("`grants.http.api.base-url`") && !error.contains("hunter2"), "{error}");
 }
 
+/// It declares no grant by name, and uses one that nobody granted.
+#[tokio::test]
+async fn what_was_not_declared_is_not_there() {
+    let world = World::new();
+    let grants = json!({ "grants": { "http": { "api": { "base-url": "http://127.0.0.1:1", "allow-addresses": ["loopback"] } } } });
+    let plugin = world.load(&lb_guests::component("web"), grants).await.unwrap();
+    let error = plugin.apply(change("lb")).await.unwrap_err().to_string();
+    assert!(error.starts_with("denied: ") && error.contains("no such HTTP grant; granted: api"), "{error}");
+    let refused = "lb_provider_http_refusals_total{provider=\"web\",grant=\"\",reason=\"grant\"} 1";
+    assert!(world.counted().lines().any(|line| line == refused), "{}", world.counted());
+    assert!(!world.counted().contains("lb_provider_http_requests_total{"), "nothing was sent");
+}
+
 #[tokio::test]
 async fn settings_that_the_provider_refuses_are_refused() {
     let world = World::new();

@@ -107,7 +107,7 @@ pub(crate) fn change(load_balancer: &str) -> ChangeSet {
 pub(crate) fn breach(error: CallError) -> (Breach, String) {
     match error {
         CallError::Breach { kind, message } => (kind, message),
-        CallError::Provider(error) => panic!("no breach: {error:?}"),
+        other => panic!("no breach: {other}"),
     }
 }
 

@@ -1,0 +1,213 @@
+//! A provider is swapped while traffic flows, and nobody notices but who asks.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, ensure};
+use lb_tests::{Controller, Traffic, World, controller::plugins, eventually, ingress, prefix};
+use serde_json::Value;
+
+/// A plugin directory of one's own, with the built nginx provider in it.
+struct PluginDirectory(tempfile::TempDir);
+
+impl PluginDirectory {
+    fn new() -> Result<Self> {
+        let directory = Self(tempfile::tempdir()?);
+        for file in ["nginx.wasm", "nginx.yaml"] {
+            fs::copy(plugins()?.join(file), directory.path().join(file))?;
+        }
+        Ok(directory)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Puts a component in the place of the one there, in one step as a package manager does.
+    fn replace(&self, content: &[u8]) -> Result<()> {
+        let staged = self.path().join(".staged");
+        fs::write(&staged, content)?;
+        fs::rename(staged, self.component())?;
+        Ok(())
+    }
+
+    fn component(&self) -> PathBuf {
+        self.path().join("nginx.wasm")
+    }
+}
+
+/// The nginx provider as another build of it: the same code, and a custom section that makes its digest another one.
+fn build(number: u32) -> Result<Vec<u8>> {
+    let mut component = fs::read(plugins()?.join("nginx.wasm"))?;
+    let content = [&[5][..], b"build", &number.to_le_bytes()].concat();
+    component.extend([0, u8::try_from(content.len())?]);
+    component.extend(content);
+    Ok(component)
+}
+
+/// What the admin port tells of the provider.
+async fn provider(controller: &Controller) -> Result<Value> {
+    let all: Value = serde_json::from_str(&controller.admin("/v1/providers").await?.body)?;
+    all.get(0).cloned().context("there is one provider")
+}
+
+/// Waits until the last swap came to this, and gives the provider.
+async fn swap_is(controller: &Controller, outcome: &str, not_digest: &Value) -> Result<Value> {
+    eventually(format!("a swap is {outcome}"), async || {
+        let provider = provider(controller).await?;
+        let last = &provider["last-swap"];
+        ensure!(last["outcome"] == outcome && last["to"]["digest"] != *not_digest, "the last swap is {last}");
+        Ok(provider)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_component_takes_over_under_traffic_and_churn() -> Result<()> {
+    let world = World::start("swap").await?;
+    let mut shop = world.workload("shop", 2).await?;
+    world.apply(ingress("rules").rule("shop.test", [prefix("/", "shop")])).await?;
+    let plugins = PluginDirectory::new()?;
+    let controller = world.controller().plugins(plugins.path()).start().await?;
+    controller.serves("shop.test", "/", "shop").await?;
+    let nginx = controller.nginx()?;
+    let traffic = Traffic::start(controller.client, "shop.test", "/", 2);
+    traffic.flows(100).await?;
+    for number in 0..3 {
+        let before = provider(&controller).await?["digest"].clone();
+        plugins.replace(&build(number)?)?;
+        // What changes meanwhile is not lost.
+        shop.add().await?;
+        let swapped = swap_is(&controller, "swapped", &before).await?;
+        ensure!(swapped["digest"] != before, "the digest is still {before}");
+        ensure!(swapped["last-swap"]["cause"] == "file", "{swapped}");
+        ensure!(swapped["last-swap"]["plan"].as_array().is_some_and(Vec::is_empty), "{swapped}");
+        ensure!(swapped["previous"]["digest"] == before, "{swapped}");
+        traffic.settles_on(&shop.pods()).await?;
+        let oldest = shop.pods()[0].clone();
+        let retired = shop.remove(&oldest).await?;
+        traffic.settles_on(&shop.pods()).await?;
+        drop(retired);
+    }
+    ensure!(traffic.failures().is_empty(), "{:?}", traffic.failures());
+    ensure!(controller.nginx()?.id == nginx.id, "nginx was restarted");
+    ensure!(
+        controller.metric("lb_provider_swaps_total", "outcome=\"swapped\"").await? == 3.0,
+        "three swaps are counted"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_loaded_leaves_the_running_version_alone() -> Result<()> {
+    let world = World::start("swap-refused").await?;
+    let _shop = world.workload("shop", 1).await?;
+    world.apply(ingress("rules").rule("shop.test", [prefix("/", "shop")])).await?;
+    let plugins = PluginDirectory::new()?;
+    let controller = world.controller().plugins(plugins.path()).start().await?;
+    let before = provider(&controller).await?;
+    let whole = build(1)?;
+    plugins.replace(&whole[..whole.len() / 2])?;
+    let refused = swap_is(&controller, "refused", &Value::Null).await?;
+    ensure!(refused["digest"] == before["digest"], "{refused}");
+    let message = refused["last-swap"]["message"].as_str().unwrap_or_default().to_owned();
+    ensure!(message.contains("nginx.wasm"), "the message does not say which file: {message}");
+    controller.serves("shop.test", "/", "shop").await?;
+    // A configuration that is wrong is refused, too.
+    plugins.replace(&whole)?;
+    swap_is(&controller, "swapped", &Value::Null).await?;
+    let sidecar = plugins.path().join("nginx.yaml");
+    let text = fs::read_to_string(&sidecar)?;
+    fs::write(&sidecar, format!("{text}\nno-such-key: 1\n"))?;
+    let refused = swap_is(&controller, "refused", &Value::Null).await?;
+    let message = refused["last-swap"]["message"].as_str().unwrap_or_default().to_owned();
+    ensure!(message.contains("no-such-key") && message.contains("nginx.yaml"), "{message}");
+    controller.serves("shop.test", "/", "shop").await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_link_dance_of_a_mounted_config_map_is_followed() -> Result<()> {
+    let world = World::start("swap-mounted").await?;
+    let _shop = world.workload("shop", 1).await?;
+    world.apply(ingress("rules").rule("shop.test", [prefix("/", "shop")])).await?;
+    // As the kubelet lays it out: names link through `..data` into a directory with a time stamp.
+    let mount = tempfile::tempdir()?;
+    let publish = |stamp: &str, component: &[u8]| -> Result<()> {
+        let directory = mount.path().join(stamp);
+        fs::create_dir(&directory)?;
+        fs::write(directory.join("nginx.wasm"), component)?;
+        fs::copy(plugins()?.join("nginx.yaml"), directory.join("nginx.yaml"))?;
+        symlink(stamp, mount.path().join("..data_tmp"))?;
+        fs::rename(mount.path().join("..data_tmp"), mount.path().join("..data"))?;
+        Ok(())
+    };
+    publish("..2026_11_24_1", &build(1)?)?;
+    for file in ["nginx.wasm", "nginx.yaml"] {
+        symlink(Path::new("..data").join(file), mount.path().join(file))?;
+    }
+    let controller = world.controller().plugins(mount.path()).start().await?;
+    let before = provider(&controller).await?["digest"].clone();
+    publish("..2026_11_24_2", &build(2)?)?;
+    swap_is(&controller, "swapped", &before).await?;
+    controller.serves("shop.test", "/", "shop").await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approved_policy_waits_and_a_rollback_is_one_call() -> Result<()> {
+    let world = World::start("swap-approved").await?;
+    let _shop = world.workload("shop", 1).await?;
+    world.apply(ingress("rules").rule("shop.test", [prefix("/", "shop")])).await?;
+    let plugins = PluginDirectory::new()?;
+    let controller = world.controller().plugins(plugins.path()).argument("--swap-policy=approved").start().await?;
+    let first = provider(&controller).await?["digest"].clone();
+    ensure!(controller.post("/v1/providers/nginx/approve").await?.status == 409, "there is nothing to approve");
+    plugins.replace(&build(1)?)?;
+    let waiting = swap_is(&controller, "waiting", &first).await?;
+    ensure!(waiting["digest"] == first && waiting["waiting"]["digest"] != first, "{waiting}");
+    let approved = controller.post("/v1/providers/nginx/approve").await?;
+    ensure!(approved.status == 200, "{}", approved.body);
+    let second = provider(&controller).await?;
+    ensure!(second["digest"] == waiting["waiting"]["digest"] && second["waiting"].is_null(), "{second}");
+    controller.serves("shop.test", "/", "shop").await?;
+    let rolled_back = controller.post("/v1/providers/nginx/rollback").await?;
+    ensure!(rolled_back.status == 200, "{}", rolled_back.body);
+    ensure!(provider(&controller).await?["digest"] == first, "the first one runs again");
+    // It works, and is not only named.
+    world.apply(ingress("more").rule("more.test", [prefix("/", "shop")])).await?;
+    controller.serves("more.test", "/", "shop").await?;
+    ensure!(controller.post("/v1/providers/haproxy/reload").await?.status == 404, "there is no other provider");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_would_change_something_is_refused_by_policy_and_changes_nothing() -> Result<()> {
+    let world = World::start("swap-unchanged").await?;
+    let _shop = world.workload("shop", 1).await?;
+    world.apply(ingress("rules").rule("shop.test", [prefix("/", "shop")])).await?;
+    let plugins = PluginDirectory::new()?;
+    let controller = world.controller().plugins(plugins.path()).argument("--swap-policy=unchanged").start().await?;
+    controller.serves("shop.test", "/", "shop").await?;
+    let before = provider(&controller).await?;
+    // Other settings make other configuration.
+    let sidecar = plugins.path().join("nginx.yaml");
+    let text = fs::read_to_string(&sidecar)?;
+    fs::write(&sidecar, text.replacen("settings:", "settings:\n  worker-processes: 3\n  #", 1))?;
+    let refused = swap_is(&controller, "refused", &Value::Null).await?;
+    let plan = refused["last-swap"]["plan"].to_string();
+    ensure!(plan.contains("nginx.conf") && plan.contains("reload service nginx"), "the plan is {plan}");
+    ensure!(refused["digest"] == before["digest"], "{refused}");
+    let live = fs::read_to_string(controller.state_directory().join("nginx/live/nginx.conf"))?;
+    ensure!(!live.contains("worker_processes 3"), "the rehearsal changed what is live");
+    controller.serves("shop.test", "/", "shop").await?;
+    // The same configuration in another component changes nothing, and so may take over.
+    fs::write(&sidecar, text)?;
+    plugins.replace(&build(7)?)?;
+    swap_is(&controller, "swapped", &before["digest"]).await?;
+    controller.serves("shop.test", "/", "shop").await?;
+    Ok(())
+}
