@@ -112,18 +112,25 @@ impl World {
             object["metadata"]["namespace"] = json!(namespace);
         }
         let label = format!("{kind} {name}");
-        let stored = match api.get_opt(&name).await.with_context(|| format!("cannot get {label}"))? {
-            None => api.create(&PostParams::default(), &serde_json::from_value(object)?).await,
-            Some(present) => {
-                object["metadata"]["resourceVersion"] = json!(present.metadata.resource_version);
-                if kind == "Service" {
-                    let address = &present.data["spec"]["clusterIP"];
-                    object["spec"]["clusterIP"] = address.clone();
+        // The controller may write a status between the look and the write.
+        loop {
+            let present = api.get_opt(&name).await.with_context(|| format!("cannot get {label}"))?;
+            let stored = match present {
+                None => api.create(&PostParams::default(), &serde_json::from_value(object.clone())?).await,
+                Some(present) => {
+                    object["metadata"]["resourceVersion"] = json!(present.metadata.resource_version);
+                    if kind == "Service" {
+                        let address = &present.data["spec"]["clusterIP"];
+                        object["spec"]["clusterIP"] = address.clone();
+                    }
+                    api.replace(&name, &PostParams::default(), &serde_json::from_value(object.clone())?).await
                 }
-                api.replace(&name, &PostParams::default(), &serde_json::from_value(object)?).await
+            };
+            match stored {
+                Err(kube::Error::Api(status)) if status.code == 409 => {}
+                stored => return stored.with_context(|| format!("cannot apply {label}")),
             }
-        };
-        stored.with_context(|| format!("cannot apply {label}"))
+        }
     }
 
     /// Deletes an object; one that is not there is an error.

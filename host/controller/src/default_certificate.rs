@@ -40,12 +40,14 @@ pub(crate) fn self_signed(keys: &Keys) -> anyhow::Result<Arc<Certificate>> {
         data: Some(data.map(|(name, text)| (name.to_owned(), ByteString(text.into_bytes()))).into()),
         ..Secret::default()
     };
-    keep(&secret, keys)
+    let mut certificate = keep(&secret, keys)?;
+    // It is in no Secret, and another one at each start.
+    Arc::make_mut(&mut certificate).sources.clear();
+    Ok(certificate)
 }
 
 fn keep(secret: &Secret, keys: &Keys) -> anyhow::Result<Arc<Certificate>> {
-    let (mut certificate, key) = certificate::parse(secret)?;
-    certificate.sources.clear();
+    let (certificate, key) = certificate::parse(secret)?;
     keys.insert_default(certificate.id.clone(), key);
     Ok(Arc::new(certificate))
 }

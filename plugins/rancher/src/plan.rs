@@ -63,7 +63,10 @@ pub(crate) fn plan(change: &ChangeSet) -> Plan<'_> {
         change.listeners.upsert.iter().filter(|listener| is_served(listener, &mut rejections)).collect();
     let mut hosts: Vec<_> = change.virtual_hosts.upsert.iter().collect();
     hosts.sort_by_cached_key(|host| rules::host_order(&host.host));
-    let known: BTreeMap<_, _> = change.certificates.upsert.iter().map(|each| (&*each.id, each)).collect();
+    // One without a source was made by the host for itself and is another one at each start: it would be uploaded again and
+    // again, for clients that no certificate helps.
+    let lasting = change.certificates.upsert.iter().filter(|each| !each.sources.is_empty());
+    let known: BTreeMap<_, _> = lasting.map(|each| (&*each.id, each)).collect();
 
     let mut reader = rules::Reader::new(&change.backends.upsert, &mut rejections);
     let mut rules = vec![];
@@ -71,18 +74,18 @@ pub(crate) fn plan(change: &ChangeSet) -> Plan<'_> {
     for listener in &listeners {
         rules.extend(reader.stream(listener));
         for host in hosts.iter().filter(|host| host.listener == listener.name) {
-            let certificate = certificate(listener, host);
+            let certificate = certificate(listener, host).filter(|id| known.contains_key(id));
             if listener.protocol == Protocol::Https {
-                let Some(certificate) = certificate.filter(|id| known.contains_key(id)) else {
+                let Some(certificate) = certificate else {
                     reader.without_certificate(host);
                     continue;
                 };
                 used.insert(certificate);
-                first = listener.default_certificate.as_deref().or(first).or(Some(certificate));
+                first = default_certificate(listener, &known).or(first).or(Some(certificate));
             }
             rules.extend(reader.host(listener, host, certificate));
         }
-        used.extend(listener.default_certificate.as_deref().filter(|_| listener.protocol == Protocol::Https));
+        used.extend(default_certificate(listener, &known).filter(|_| listener.protocol == Protocol::Https));
     }
     let without_port = reader.without_port;
     let stickiness = stickiness::policy(&change.virtual_hosts.upsert, &mut rejections);
@@ -96,7 +99,7 @@ pub(crate) fn plan(change: &ChangeSet) -> Plan<'_> {
         config: config.map(|annotation| annotation.value.clone()).unwrap_or_default(),
         rules,
         stickiness,
-        default_certificate: first.filter(|id| known.contains_key(id)),
+        default_certificate: first,
         certificates: known.into_iter().filter(|(id, _)| used.contains(id)).collect(),
         without_port,
         rejections,
@@ -113,6 +116,10 @@ impl Plan<'_> {
     pub(crate) fn is_global(&self) -> bool {
         labels::is_global(&self.labels)
     }
+}
+
+fn default_certificate<'a>(listener: &'a Listener, known: &BTreeMap<&str, &Certificate>) -> Option<&'a str> {
+    listener.default_certificate.as_deref().filter(|id| known.contains_key(id))
 }
 
 fn certificate<'a>(listener: &'a Listener, host: &'a VirtualHost) -> Option<&'a str> {

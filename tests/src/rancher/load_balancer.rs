@@ -1,20 +1,30 @@
 //! Load balancer services as Rancher holds them, in words.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::Rancher;
+use super::{Rancher, strangers::OTHER_CLUSTER};
 use crate::World;
 
 /// A load balancer service, as it was when it was looked at.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct LoadBalancer {
     /// All that is stored.
     pub row: Value,
     /// What it serves: `http://shop.test:80/cart -> shop:8080`, in match order.
     pub rules: Vec<String>,
+}
+
+impl fmt::Debug for LoadBalancer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (id, name, state, owner) = (self.id(), self.name(), self.state(), self.external_id());
+        write!(formatter, "{id} {name}, {state}, of {owner}, serves {:?}", self.rules)
+    }
 }
 
 impl LoadBalancer {
@@ -68,6 +78,12 @@ impl LoadBalancer {
         all.filter_map(|id| Some(id.as_str()?.to_owned())).collect()
     }
 
+    /// The addresses at which it is reached, without repetition.
+    pub fn addresses(&self) -> BTreeSet<String> {
+        let endpoints = self.row["publicEndpoints"].as_array().into_iter().flatten();
+        endpoints.filter_map(|endpoint| Some(endpoint["ipAddress"].as_str()?.to_owned())).collect()
+    }
+
     /// The Ingress that it was made for, `<namespace>/<name>`; empty for a stranger's.
     pub fn ingress(&self) -> &str {
         self.row["metadata"]["lb-controller"]["loadBalancer"].as_str().unwrap_or_default()
@@ -95,10 +111,11 @@ impl Rancher {
         rows.map(|row| self.load_balancer(row)).collect()
     }
 
-    /// The load balancers that say that they are for an Ingress, those that go away too.
+    /// The load balancers that say that they are for an Ingress of this cluster, those that go away too.
     pub fn balancers_of(&self, world: &World, ingress: &str) -> Vec<LoadBalancer> {
         let name = format!("{}/{ingress}", world.namespace);
-        self.balancers().into_iter().filter(|balancer| balancer.ingress() == name).collect()
+        let is_its = |it: &LoadBalancer| it.ingress() == name && !it.external_id().starts_with(OTHER_CLUSTER);
+        self.balancers().into_iter().filter(is_its).collect()
     }
 
     /// The one load balancer of an Ingress; none, or more than one, is an error.

@@ -36,6 +36,13 @@ impl Configuration {
         self
     }
 
+    /// A key of the subscription's grant.
+    #[must_use]
+    pub fn subscription(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.0["grants"]["subscriptions"]["rancher"][key] = value.into();
+        self
+    }
+
     /// A key at the top, such as `streams`.
     #[must_use]
     pub fn key(mut self, key: &str, value: impl Into<Value>) -> Self {

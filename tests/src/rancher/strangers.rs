@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use super::{Rancher, STACK_EXTERNAL_ID};
 use crate::{World, certificates::self_signed, eventually};
 
+/// How the external ids of another cluster's controllers begin.
+pub(super) const OTHER_CLUSTER: &str = "lb-controller://other-cluster/";
+
 /// The fields that their owners decide.
 const OWN: [&str; 8] =
     ["name", "externalId", "description", "scale", "launchConfig", "lbConfig", "metadata", "stackId"];

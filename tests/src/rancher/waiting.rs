@@ -24,7 +24,7 @@ impl Rancher {
     ) -> Result<LoadBalancer> {
         eventually(format!("the load balancer of {ingress} {how}"), async || {
             let balancer = self.balancer(world, ingress)?;
-            ensure!(is(&balancer), "it is {} and serves {:?}: {:#}", balancer.state(), balancer.rules, balancer.row);
+            ensure!(is(&balancer), "it is {balancer:?}");
             Ok(balancer)
         })
         .await

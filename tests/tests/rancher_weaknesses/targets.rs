@@ -126,7 +126,7 @@ async fn weakness_19_named_ports_are_found_and_nothing_is_made_without_ports() -
     rancher.serves(&world, "web", &both).await?;
 
     rancher.looked(&controller).await?;
-    world.warned("closed", &["allow.http"]).await?;
+    world.warned("closed", &["plain HTTP is switched off"]).await?;
     let without_ports: Vec<LoadBalancer> =
         rancher.balancers().into_iter().filter(|balancer| balancer.ports().is_empty()).collect();
     assert!(without_ports.is_empty(), "{without_ports:?}");

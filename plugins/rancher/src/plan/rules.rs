@@ -64,7 +64,7 @@ impl<'a, 'b> Reader<'a, 'b> {
     /// A host over TLS to which nobody gives a certificate.
     pub(super) fn without_certificate(&mut self, host: &VirtualHost) {
         let name = hostname(&host.host).unwrap_or_else(|| "*".to_owned());
-        let message = format!("no certificate serves the host {name}; it is not served over TLS");
+        let message = format!("no certificate serves the host {name}; it is not served over TLS; name a Secret for it");
         let refusal = |object: &ObjectRef| Rejection {
             object: object.clone(),
             field: "spec.tls".to_owned(),

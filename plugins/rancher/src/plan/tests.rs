@@ -136,8 +136,8 @@ fn weakness_06_every_host_has_its_certificate() {
     assert_eq!(
         messages(&plan),
         [
-            "no certificate serves the host c.com; it is not served over TLS",
-            "no certificate serves the host d.com; it is not served over TLS"
+            "no certificate serves the host c.com; it is not served over TLS; name a Secret for it",
+            "no certificate serves the host d.com; it is not served over TLS; name a Secret for it"
         ]
     );
 
@@ -146,6 +146,12 @@ fn weakness_06_every_host_has_its_certificate() {
     assert_eq!(plan.default_certificate, Some("c3"));
     assert_eq!(plan.certificates.len(), 3);
     assert_eq!(plan.rules.len(), 3);
+
+    // One that the controller made for itself would be uploaded anew at each start.
+    change.certificates.upsert[2].sources.clear();
+    let plan = super::plan(&change);
+    assert_eq!(plan.default_certificate, Some("c1"));
+    assert_eq!(plan.certificates.keys().copied().collect::<Vec<_>>(), ["c1", "c2"]);
 }
 
 #[test]
