@@ -88,6 +88,13 @@ impl Guest for Hostile {
                 clock::sleep(3_600_000);
                 Ok(done("slept".to_owned()))
             }
+            "nap" => {
+                files::put("napping", &[]).expect("can be written");
+                while !files::list("").expect("can be listed").contains(&"wake".to_owned()) {
+                    clock::sleep(10);
+                }
+                Ok(done("napped".to_owned()))
+            }
             "random-flood" => Ok(done(random::bytes(65537).len().to_string())),
             "stage-and-trap" => {
                 files::stage("live").expect("can be staged");

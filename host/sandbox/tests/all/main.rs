@@ -8,4 +8,5 @@ mod http;
 mod limits;
 mod load;
 mod services;
+mod swap;
 mod world;
