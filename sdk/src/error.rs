@@ -40,16 +40,14 @@ impl From<KeyError> for Error {
     }
 }
 
-/// Whatever the network did may pass; what the grant forbids does not.
+/// Whatever the network did may pass; what the grant forbids does not. The host's message names the request.
 impl From<HttpError> for Error {
     fn from(error: HttpError) -> Self {
         match error {
-            HttpError::Denied(message) => Self::Denied(format!("http: {message}")),
-            HttpError::InvalidRequest(message) => Self::Denied(format!("http: invalid request: {message}")),
-            HttpError::TooLarge(message) => Self::Denied(format!("http: too large: {message}")),
-            HttpError::Timeout(message) => unavailable(format!("http: timed out: {message}")),
-            HttpError::Connect(message) => unavailable(format!("http: cannot connect: {message}")),
-            HttpError::Io(message) => unavailable(format!("http: {message}")),
+            HttpError::Denied(message) | HttpError::InvalidRequest(message) | HttpError::TooLarge(message) => {
+                Self::Denied(message)
+            }
+            HttpError::Timeout(message) | HttpError::Connect(message) | HttpError::Io(message) => unavailable(message),
         }
     }
 }

@@ -72,7 +72,7 @@
 //! | timeout, broken connection, 429, 502, 503, 504 | again | never |
 //! | any other answer | never | never |
 //!
-//! At most as [`Retry`] says, and never before the time that `retry-after` asks for. A write that may have been carried
+//! At most as [`Retry`] says, which may allow less, and never before the time that `retry-after` asks for. A write that may have been carried
 //! out without an answer is [in doubt](Error::in_doubt): the next `apply` looks before it writes, so leave it to that.
 //!
 //! # In tests
@@ -110,7 +110,7 @@ pub use answer::Answer;
 pub use error::Error;
 use exchange::Exchange;
 pub use request::RequestBuilder;
-pub use retry::Retry;
+pub use retry::{Retry, RetryCause};
 pub use target::target;
 
 use crate::{Clock, Host, Http, Random, Request};
@@ -223,7 +223,7 @@ impl<'a> Client<'a> {
         let mut open: Vec<_> = exchanges.iter_mut().filter(|exchange| exchange.is_open()).collect();
         for attempt in 1.. {
             self.exchange(&mut open);
-            open.retain(|exchange| exchange.may_be_sent_again());
+            open.retain(|exchange| exchange.may_be_sent_again(self.retry.after));
             let Some(pause) = self.pause(attempt, started, &mut open) else { break };
             self.clock.sleep(milliseconds(pause));
         }
@@ -244,7 +244,10 @@ impl<'a> Client<'a> {
             let current = target.take()?;
             if left == 0 {
                 let most = self.most_pages;
-                return Some(Err(Error::TooLarge(format!("GET {}: more than {most} pages", request::path(&first)))));
+                return Some(Err(Error::TooLarge(format!(
+                    "GET {}: the list has more than {most} pages",
+                    request::path(&first)
+                ))));
             }
             left -= 1;
             let page = self.get::<P>(current);

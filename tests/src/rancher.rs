@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::{World, controller::Builder};
 
 pub use load_balancer::LoadBalancer;
-pub use settings::Configuration;
+pub use settings::{Configuration, state_directory};
 pub use strangers::Strangers;
 
 /// The stack that load balancers are in unless the settings say otherwise.
@@ -93,7 +93,7 @@ impl Rancher {
         world
             .controller()
             .provider("rancher")
-            .state(settings::state())
+            .state(settings::state_directory())
             .config(configuration.text())
             .environment("CATTLE_URL", &self.server.url())
             .environment("CATTLE_ACCESS_KEY", &self.key.access)

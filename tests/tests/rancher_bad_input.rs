@@ -58,7 +58,7 @@ async fn a_wrong_key_is_told_and_one_that_is_rotated_is_used() -> Result<()> {
         std::fs::write(directory.path().join("secret"), &key.secret)?;
         Ok(())
     };
-    let file = |name: &str| json!({"file": directory.path().join(name)});
+    let file = |name: &str| json!({"file": directory.path().join(name), "env": null});
     write(&Key { secret: "of-somebody-else".to_owned(), ..rancher.key.clone() })?;
     let configuration = Configuration::default()
         .http("credentials", json!({"basic": {"username": file("access"), "password": file("secret")}}));
@@ -70,9 +70,9 @@ async fn a_wrong_key_is_told_and_one_that_is_rotated_is_used() -> Result<()> {
     nothing_was_made(&rancher);
 
     write(&rancher.key)?;
-    // Its owner does not wait for the next try.
-    world.apply(web().annotation("scale", "2")).await?;
-    rancher.serves(&world, "web", &[WEB]).await?;
+    world.apply(ingress("late").annotation("http.port", "81").rule("late.test", [prefix("/", "shop")])).await?;
+    rancher.serves(&world, "late", &["http://late.test:81/ -> shop:8080"]).await?;
+    controller.says(&["the provider can be observed again"]).await?;
     Ok(())
 }
 

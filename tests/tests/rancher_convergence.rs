@@ -25,6 +25,8 @@ const FIRST_PORT: u16 = 20_000;
 const LOOKED_AT: usize = 100;
 /// Reads that come with each write, at most, and again for each load balancer that was not ready when it was made.
 const READS: usize = 8;
+/// Calls of the provider at the same time, at most.
+const CALLS: usize = 16;
 /// Ingresses that are made at the same time.
 const HANDS: usize = 16;
 /// Far more than it takes, with a controller that is not optimised, on a busy machine.
@@ -54,8 +56,11 @@ async fn a_thousand_ingresses_converge_and_a_resync_writes_nothing() -> Result<(
     one_each(&rancher, &world).await?;
     let count = usize::from(INGRESSES);
     assert_eq!(asked.count("POST", "/loadbalancerservices"), count, "each is made once");
-    assert_eq!(asked.count("POST", "/stacks"), 1, "there is one stack");
-    assert_eq!(asked.writes().len(), count + 1, "nothing is written twice");
+    // Those that began together all found none; Rancher lets one of them make it.
+    let stacks = asked.of("POST", "/stacks");
+    let made = stacks.iter().filter(|create| create.status == Some(201)).count();
+    ensure!(made == 1 && stacks.len() <= CALLS, "{made} stacks were made in {} tries", stacks.len());
+    assert_eq!(asked.writes().len(), count + stacks.len(), "nothing is written twice");
     ensure!(asked.len() <= (count + 1) * (1 + READS), "{} requests are too many", asked.len());
 
     // A look that finds nothing changed.

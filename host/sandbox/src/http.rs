@@ -93,9 +93,7 @@ impl HttpClient {
         let permitted = self.permit(request)?;
         match timeout(limit, self.follow(permitted, room)).await {
             Ok(result) => result,
-            Err(_elapsed) => {
-                Err(Failure::Timeout(format!("no complete answer within {} milliseconds", limit.as_millis())))
-            }
+            Err(_elapsed) => Err(Failure::Timeout(format!("no complete answer within {} ms", limit.as_millis()))),
         }
     }
 
@@ -176,7 +174,7 @@ impl HttpClient {
         let Some(authentication) = &self.authentication else { return Ok(None) };
         let value = authentication
             .value()
-            .map_err(|reason| Failure::Connect(format!("the host has no credentials: {reason}")))?;
+            .map_err(|reason| Failure::Connect(format!("cannot connect: the host has no credentials: {reason}")))?;
         Ok(Some((authentication.header().clone(), value)))
     }
 }

@@ -2,7 +2,7 @@
 
 use lb_provider::{
     Clock, Error, Host, KeyReveal, Log,
-    http::{self, Answer, Client, RequestBuilder, target},
+    http::{self, Answer, Client, RequestBuilder, Retry, target},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -41,7 +41,10 @@ impl<'a> Session<'a> {
         let client = Client::new(host, GRANT)
             // Rancher answers a browser in HTML.
             .header("user-agent", concat!("lb-controller/", env!("CARGO_PKG_VERSION")))
-            .idempotent_writes();
+            .idempotent_writes()
+            // The host repeats an apply with growing pauses, and an observe at each interval. Attempts here would multiply
+            // theirs, and in an outage a thousand load balancers are tried.
+            .retry(Retry::BROKEN_CONNECTION);
         Self {
             settings,
             controller: host.identity().controller(),

@@ -27,7 +27,7 @@ use crate::{
     name,
     normal::Normal,
     plan::{self, Plan},
-    refusal, remove,
+    ports, refusal,
 };
 
 /// What one load balancer should be, in Rancher's terms.
@@ -49,10 +49,24 @@ pub(crate) fn apply(session: &Session, change: &ChangeSet) -> Result<Outcome, Er
     };
     let mut plan = plan::plan(change);
     let mut rejections = std::mem::take(&mut plan.rejections);
-    if plan.ports.is_empty() {
-        return nothing_to_serve(session, change, owner, rejections);
-    }
     let seen = look::look(session, load_balancer, &plan)?;
+    let is_of_owner = |service: &&LoadBalancerService| {
+        Incarnations::owner_uid(&session.controller, service).as_deref() == Some(&*owner.uid)
+    };
+    let standing = || seen.incarnations.ours.iter().filter(|service| !service.is_leaving());
+    let current = standing().find(is_of_owner);
+    // Former owners' go first: they may hold the ports.
+    let stale = standing().filter(|service| current.is_none_or(|current| current.id != service.id));
+    delete(session, stale, "removed a load balancer of an Ingress that is gone")?;
+    if plan.ports.is_empty() {
+        rejections.push(nothing_to_serve(owner));
+        let Some(current) = current else {
+            // Without a port it would never become ready.
+            return Ok(Outcome { readiness: Readiness::Ready, addresses: vec![], rejections });
+        };
+        // It serves nothing and stays where it is: what is removed comes back with another address.
+        plan.ports = ports::read(&current.ports());
+    }
     let ready = certificates::ensure(session, &plan, &seen.certificates, owner, &mut rejections)?;
     let missing: Vec<_> =
         plan.services().into_iter().filter(|uid| !seen.services.contains_key(*uid)).map(str::to_owned).collect();
@@ -69,49 +83,24 @@ pub(crate) fn apply(session: &Session, change: &ChangeSet) -> Result<Outcome, Er
     let waits = waits(&change.backends.upsert, &missing, &plan);
     let wanted = Wanted { plan, owner, name, normal, mark };
 
-    let is_of_owner = |service: &&LoadBalancerService| {
-        Incarnations::owner_uid(&session.controller, service).as_deref() == Some(&*owner.uid)
-    };
-    let standing = || seen.incarnations.ours.iter().filter(|service| !service.is_leaving());
-    let current = standing().find(is_of_owner);
-    // Former owners' go first: they may hold the ports.
-    let stale = standing().filter(|service| current.is_none_or(|current| current.id != service.id));
-    delete(session, stale, "removed a load balancer of an Ingress that is gone")?;
     let adoptable =
-        || seen.incarnations.adoptable(session.settings, load_balancer, seen.stack.as_ref(), &seen.services).cloned();
-    let service = match current.cloned().or_else(adoptable) {
-        Some(service) => update::update(session, &wanted, service)?,
-        None => {
-            let own_name = |service: &&LoadBalancerService| service.name.eq_ignore_ascii_case(&wanted.name);
-            if let Some(leaving) = seen.incarnations.ours.iter().find(own_name) {
-                return Err(waits_for_removal(leaving));
-            }
-            create::create(session, &wanted, seen.stack, seen.image)?
-        }
+        || seen.incarnations.adoptable(session.settings, load_balancer, seen.stack.as_ref(), &seen.services);
+    let own_name = |service: &&LoadBalancerService| service.name.eq_ignore_ascii_case(&wanted.name);
+    let service = if let Some(standing) = current.or_else(adoptable) {
+        update::update(session, &wanted, standing.clone())?
+    } else if let Some(leaving) = seen.incarnations.ours.iter().find(own_name) {
+        return Err(waits_for_removal(leaving));
+    } else {
+        create::create(session, &wanted, seen.stack, seen.image)?
     };
     let readiness = waits.map_or_else(|| service.readiness(), Readiness::Pending);
     Ok(Outcome { readiness, addresses: service.addresses(session.settings.publish_fqdn), rejections })
 }
 
-/// Without a port there is no load balancer: Rancher's would never become ready.
-fn nothing_to_serve(
-    session: &Session,
-    change: &ChangeSet,
-    owner: &ObjectRef,
-    mut rejections: Vec<Rejection>,
-) -> Result<Outcome, Error> {
-    if !change.listeners.upsert.is_empty() {
-        // It was asked for something, in vain.
-        return Err(Error::Invalid(rejections));
-    }
-    let readiness = match remove::remove(session, &change.load_balancer.id)? {
-        lb_provider::Removal::Removed => Readiness::Ready,
-        lb_provider::Removal::Pending(reason) => Readiness::Pending(reason),
-    };
+fn nothing_to_serve(owner: &ObjectRef) -> Rejection {
     let message =
-        "there is no port to serve: plain HTTP is switched off, and no TLS is served; there is no load balancer";
-    rejections.push(Rejection { object: owner.clone(), field: "spec.tls".to_owned(), message: message.to_owned() });
-    Ok(Outcome { readiness, addresses: vec![], rejections })
+        "there is no port to serve: plain HTTP is switched off, and no host is served over TLS; allow one of them";
+    Rejection { object: owner.clone(), field: "spec.tls".to_owned(), message: message.to_owned() }
 }
 
 /// What the load balancer lacks, if anything; the rest is served.

@@ -27,10 +27,16 @@ pub(crate) fn prefix(controller: &str) -> String {
 }
 
 /// The name of a certificate: that of its Secret, so that a rotated one keeps it.
-pub(crate) fn name(controller: &str, certificate: &Certificate) -> String {
+///
+/// The operator's default has one more word. It is as old as the controller's start, while an Ingress that names the same
+/// Secret has what is in it now: under one name, each would undo the other.
+pub(crate) fn name(controller: &str, plan: &Plan, certificate: &Certificate) -> String {
     let prefix = prefix(controller);
     let source = certificate.sources.first();
-    let rest = source.map_or_else(|| certificate.id.clone(), |secret| format!("{}/{}", secret.namespace, secret.name));
+    let secret =
+        source.map_or_else(|| certificate.id.clone(), |secret| format!("{}/{}", secret.namespace, secret.name));
+    let is_operators = plan.operators_certificate == Some(&*certificate.id);
+    let rest = if is_operators { format!("default-certificate/{secret}") } else { secret };
     if prefix.len() + rest.len() <= LONGEST_NAME {
         return prefix + &rest;
     }
@@ -61,7 +67,7 @@ pub(crate) fn ensure<'a>(
 ) -> Result<Ready<'a>, Error> {
     let mut ready = Ready::default();
     for (&id, certificate) in &plan.certificates {
-        let name = name(&session.controller, certificate);
+        let name = name(&session.controller, plan, certificate);
         let present = seen.iter().find(|present| present.name == name);
         match put(session, certificate, &name, present)? {
             Put::Held(rancher, content) => {

@@ -42,19 +42,19 @@ pub(crate) struct Incarnations {
 /// One round of reads for an apply.
 pub(crate) fn look(session: &Session, load_balancer: &str, plan: &Plan) -> Result<Seen, Error> {
     let wanted = plan.services();
-    let names: BTreeSet<_> =
-        plan.certificates.values().map(|certificate| certificates::name(&session.controller, certificate)).collect();
+    let certificates = plan.certificates.values();
+    let names: BTreeSet<_> = certificates.map(|each| certificates::name(&session.controller, plan, each)).collect();
     let with_image = session.settings.image.is_none();
 
     let mut requests = incarnation_requests(session, load_balancer);
     let of_incarnations = requests.len();
     requests.push(api::stacks_named(&session.settings.stack.0));
     requests.extend(with_image.then(api::image));
-    let service_requests = few_or_all(&wanted, |uid| api::kubernetes_service(uid), api::kubernetes_services);
+    let service_requests = few_or_all(&wanted, api::kubernetes_service, api::kubernetes_services);
     let of_services = service_requests.len();
     requests.extend(service_requests);
     let all_certificates = || api::certificates_named(&certificates::prefix(&session.controller));
-    requests.extend(few_or_all(&names, |name| api::certificate(name), all_certificates));
+    requests.extend(few_or_all(&names, api::certificate, all_certificates));
 
     let mut answers = session.client.send_all(requests).into_iter();
     let mut found = vec![];
@@ -171,9 +171,9 @@ impl Incarnations {
     ) -> Option<&LoadBalancerService> {
         let stack = stack.filter(|_| settings.adopt)?;
         let separator = format!("-{}-", settings.legacy_separator.0);
-        let names = legacy_names(settings, load_balancer);
+        let legacy = legacy_names(settings, load_balancer);
         // In how many ways a name can be split: the newer ones at each separator, the older ones at each dash.
-        names.iter().zip([&*separator, "-"]).find_map(|(name, at)| {
+        legacy.iter().zip([&*separator, "-"]).find_map(|(name, at)| {
             let named = |service: &&LoadBalancerService| service.name.eq_ignore_ascii_case(name);
             let service = self.originals.iter().find(named)?;
             let splits =

@@ -5,7 +5,10 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-use lb_provider::{Error, Observed, Readiness, http::Answer};
+use lb_provider::{
+    Error, Observed, Readiness,
+    http::{self, Answer},
+};
 
 use crate::{
     api::{self, Session, decode},
@@ -15,6 +18,7 @@ use crate::{
     mark::Mark,
     model::{Certificate, LoadBalancerService, Schema},
     normal::Normal,
+    refusal,
 };
 
 pub(crate) fn observe(session: &Session) -> Result<Vec<Observed>, Error> {
@@ -63,17 +67,13 @@ fn by_load_balancer<'a>(session: &Session, services: &'a [LoadBalancerService]) 
     let mut groups: BTreeMap<String, Vec<Own>> = BTreeMap::new();
     let ours = services.iter().filter(|service| service.belongs_to(&session.controller) && !service.is_leaving());
     for service in ours {
-        match service.mark().filter(|mark| mark.load_balancer.contains('/')) {
-            Some(mark) => groups.entry(mark.load_balancer.clone()).or_default().push(Own { service, mark }),
-            None => {
-                // The next apply of its Ingress writes it anew.
-                let fields = [("service", &*service.name), ("id", &*service.id)];
-                session.log.warn(
-                    "the mark of a load balancer was removed from its metadata; whose it is cannot be told",
-                    &fields,
-                );
-            }
-        }
+        let Some(mark) = service.mark().filter(|mark| mark.load_balancer.contains('/')) else {
+            // The next apply of its Ingress writes it anew.
+            let message = "the mark of a load balancer was removed from its metadata; whose it is cannot be told";
+            session.log.warn(message, &[("service", &*service.name), ("id", &*service.id)]);
+            continue;
+        };
+        groups.entry(mark.load_balancer.clone()).or_default().push(Own { service, mark });
     }
     for group in groups.values_mut() {
         group.sort_by_key(|own| (std::cmp::Reverse(own.service.created), own.service.id.clone()));
@@ -113,8 +113,13 @@ fn readiness(own: &Own) -> Readiness {
     }
 }
 
+/// What a create means that was answered 405: a key of the wrong scope, told as at the start, or else what was answered.
+pub(crate) fn may_not_create(session: &Session, error: http::Error) -> Error {
+    check_scope(session).err().unwrap_or_else(|| refusal::of(error))
+}
+
 /// Whether the key may create load balancers here.
-pub(crate) fn check_scope(session: &Session) -> Result<(), Error> {
+fn check_scope(session: &Session) -> Result<(), Error> {
     let schema: Schema = decode(session.client.send(api::schema()))?;
     if schema.collection_methods.iter().any(|method| method == "POST") {
         return Ok(());

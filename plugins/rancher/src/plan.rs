@@ -30,6 +30,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) stickiness: Option<BTreeMap<String, Value>>,
     /// The one for clients that no host's matches; it is among `certificates`.
     pub(crate) default_certificate: Option<&'a str>,
+    /// The operator's default, where no host names it; it is among `certificates`.
+    pub(crate) operators_certificate: Option<&'a str>,
     /// The certificates that are used, by id.
     pub(crate) certificates: BTreeMap<&'a str, &'a Certificate>,
     /// Services of which no port is known.
@@ -70,28 +72,34 @@ pub(crate) fn plan(change: &ChangeSet) -> Plan<'_> {
 
     let mut reader = rules::Reader::new(&change.backends.upsert, &mut rejections);
     let mut rules = vec![];
-    let (mut used, mut first) = (BTreeSet::new(), None);
+    let (mut named, mut operators, mut first) = (BTreeSet::new(), None, None);
     for listener in &listeners {
         rules.extend(reader.stream(listener));
+        let is_secure = listener.protocol == Protocol::Https;
+        let usable = |id: &&str| is_secure && known.contains_key(id);
+        let default = listener.default_certificate.as_deref().filter(usable);
+        operators = operators.or(default);
         for host in hosts.iter().filter(|host| host.listener == listener.name) {
-            let certificate = certificate(listener, host).filter(|id| known.contains_key(id));
-            if listener.protocol == Protocol::Https {
-                let Some(certificate) = certificate else {
-                    reader.without_certificate(host);
-                    continue;
-                };
-                used.insert(certificate);
-                first = default_certificate(listener, &known).or(first).or(Some(certificate));
+            let own = host.certificate.as_deref();
+            let certificate = own.or(default).filter(usable);
+            if is_secure && certificate.is_none() {
+                reader.without_certificate(host);
+                continue;
             }
+            named.extend(certificate.filter(|_| own.is_some()));
+            first = first.or(certificate);
             rules.extend(reader.host(listener, host, certificate));
         }
-        used.extend(default_certificate(listener, &known).filter(|_| listener.protocol == Protocol::Https));
     }
+    let default_certificate = operators.or(first);
+    let operators_certificate = operators.filter(|id| !named.contains(id));
     let without_port = reader.without_port;
     let stickiness = stickiness::policy(&change.virtual_hosts.upsert, &mut rejections);
     let transport =
         |listener: &Listener| if listener.protocol == Protocol::Udp { Transport::Udp } else { Transport::Tcp };
-    let ports = listeners.iter().filter(|listener| listener.protocol != Protocol::Https || first.is_some());
+    let ports =
+        listeners.iter().filter(|listener| listener.protocol != Protocol::Https || default_certificate.is_some());
+    let is_used = |id: &str| named.contains(id) || operators_certificate == Some(id);
     Plan {
         scale: load_balancer.scale,
         ports: ports.map(|listener| Port::same(listener.port, transport(listener))).collect(),
@@ -99,8 +107,9 @@ pub(crate) fn plan(change: &ChangeSet) -> Plan<'_> {
         config: config.map(|annotation| annotation.value.clone()).unwrap_or_default(),
         rules,
         stickiness,
-        default_certificate: first,
-        certificates: known.into_iter().filter(|(id, _)| used.contains(id)).collect(),
+        default_certificate,
+        operators_certificate,
+        certificates: known.into_iter().filter(|(id, _)| is_used(id)).collect(),
         without_port,
         rejections,
     }
@@ -116,15 +125,6 @@ impl Plan<'_> {
     pub(crate) fn is_global(&self) -> bool {
         labels::is_global(&self.labels)
     }
-}
-
-fn default_certificate<'a>(listener: &'a Listener, known: &BTreeMap<&str, &Certificate>) -> Option<&'a str> {
-    listener.default_certificate.as_deref().filter(|id| known.contains_key(id))
-}
-
-fn certificate<'a>(listener: &'a Listener, host: &'a VirtualHost) -> Option<&'a str> {
-    let secure = listener.protocol == Protocol::Https;
-    host.certificate.as_deref().or(listener.default_certificate.as_deref()).filter(|_| secure)
 }
 
 /// Whether a listener can be served, and why it cannot.

@@ -60,6 +60,11 @@ impl fmt::Display for Port {
     }
 }
 
+/// The ports of these spellings that can be read.
+pub(crate) fn read(stored: &[String]) -> BTreeSet<Port> {
+    stored.iter().filter_map(|text| Port::parse(text)).collect()
+}
+
 /// The wanted ports as they are written: each as it is stored already, so that an address it is bound to is kept.
 pub(crate) fn merged(wanted: &BTreeSet<Port>, stored: &[String]) -> Vec<String> {
     let kept = |port: &Port| stored.iter().find(|text| Port::parse(text).as_ref() == Some(port));

@@ -1,14 +1,11 @@
-//! What a failed request means: who must act.
+//! What a failed request means: who must act, in one sentence that says what, where, and what to do.
 
-use lb_provider::{
-    Error, ObjectRef, Rejection, RetryAfter,
-    http::{self},
-};
+use lb_provider::{Error, ObjectRef, Rejection, RetryAfter, http};
 
 use crate::model::Refusal;
 
-/// How much of Rancher's own words is shown.
-const EXCERPT: usize = 200;
+/// How many characters of Rancher's own words are shown.
+const MOST_WORDS: usize = 200;
 
 /// Nobody has to act; the host tries again with growing delay.
 pub(crate) fn unavailable(message: String) -> Error {
@@ -17,7 +14,7 @@ pub(crate) fn unavailable(message: String) -> Error {
 
 /// A request that may fail for nobody's fault but the operator's.
 pub(crate) fn of(error: http::Error) -> Error {
-    let Some(status) = error.status() else { return error.into() };
+    let Some(status) = error.status() else { return unanswered(error) };
     let refusal = error.body::<Refusal>().unwrap_or_default();
     let words = words(&refusal);
     match status {
@@ -44,7 +41,34 @@ pub(crate) fn of(error: http::Error) -> Error {
             "InvalidState" => unavailable(format!("Rancher is not ready for that yet (422{words})")),
             _ => Error::Denied(format!("Rancher refuses the request (422{words})")),
         },
-        _ => error.into(),
+        _ => unserved(error, &refusal),
+    }
+}
+
+/// There is no answer, or none of Rancher's.
+fn unanswered(error: http::Error) -> Error {
+    let text = match &error {
+        http::Error::Connect(text) => format!("{text}; check CATTLE_URL, and that Rancher is up"),
+        http::Error::Timeout(text) | http::Error::Io(text) => format!("Rancher did not answer: {text}"),
+        http::Error::Decode { request, path, message, .. } => {
+            format!("what answers {request} is not Rancher's API, at `{path}`: {message}; check CATTLE_URL")
+        }
+        _ => return error.into(),
+    };
+    unavailable(text)
+}
+
+/// An answer that does not tell whose fault it is. What stands between us and Rancher answers in no words of Rancher's, and
+/// is not quoted.
+fn unserved(error: http::Error, refusal: &Refusal) -> Error {
+    let Some(answer) = error.answer() else { return error.into() };
+    let said = said(refusal);
+    let colon = if said.is_empty() { "" } else { ": " };
+    let text = format!("the Rancher API answers {} to {}{colon}{said}", answer.status_line(), answer.request());
+    match error.into() {
+        Error::Unavailable(retry) => Error::Unavailable(RetryAfter { message: text, ..retry }),
+        Error::Conflict(_) => Error::Conflict(text),
+        Error::Denied(_) | Error::Invalid(_) => Error::Denied(text),
     }
 }
 
@@ -67,7 +91,7 @@ pub(crate) fn of_load_balancer(error: http::Error, owner: &ObjectRef) -> Error {
         "labels" => "metadata.annotations".to_owned(),
         _ => String::new(),
     };
-    let message = format!("Rancher refuses the load balancer{}; nothing was changed", words(&refusal));
+    let message = format!("Rancher refuses the load balancer (422{}); nothing was changed", words(&refusal));
     Error::Invalid(vec![Rejection { object: owner.clone(), field, message }])
 }
 
@@ -95,19 +119,22 @@ pub(crate) fn is_not_unique(error: &http::Error) -> bool {
     error.status() == Some(422) && error.body::<Refusal>().is_some_and(|refusal| refusal.code == "NotUnique")
 }
 
-/// What Rancher says, as far as it says anything, in one line.
+/// What Rancher says, to be put behind a status.
 fn words(refusal: &Refusal) -> String {
-    let Refusal { code, field_name, message } = refusal;
-    let mut words = String::new();
-    if !code.is_empty() {
-        words += &format!(" {code}");
-    }
-    if !field_name.is_empty() {
-        words += &format!(" of {field_name}");
-    }
-    if let Some(message) = message.as_deref().filter(|message| !message.is_empty() && message != code) {
-        words += &format!(": {message}");
-    }
-    let line = words.chars().map(|character| if character.is_control() { ' ' } else { character });
-    line.take(EXCERPT).collect()
+    let said = said(refusal);
+    if said.is_empty() { said } else { format!(" {said}") }
 }
+
+/// What Rancher says, as far as it says anything, in one line: `NotUnique of name: a service has it`.
+fn said(refusal: &Refusal) -> String {
+    let Refusal { code, field_name, message } = refusal;
+    let field = (!field_name.is_empty()).then(|| format!("of {field_name}"));
+    let code: Vec<_> = [code.clone()].into_iter().chain(field).filter(|part| !part.is_empty()).collect();
+    let message = message.clone().filter(|message| message != &refusal.code);
+    let parts: Vec<_> = [code.join(" ")].into_iter().chain(message).filter(|part| !part.is_empty()).collect();
+    let line = parts.join(": ");
+    line.chars().map(|character| if character.is_control() { ' ' } else { character }).take(MOST_WORDS).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::{
     api::{self, STACKS, Session, decode},
     model::{ORIGINAL, Stack},
-    refusal,
+    observe, refusal,
 };
 
 /// The stack of this name: the one that the original made, if there is one, else any. Names are unique, but for their case.
@@ -39,6 +39,7 @@ fn create(session: &Session, name: &str) -> Result<Stack, Error> {
             let stacks = session.list(session.client.send(api::stacks_named(name)))?;
             choose(stacks, name).ok_or_else(|| refusal::unavailable(format!("the stack {name} came and went")))
         }
+        Err(error) if error.status() == Some(405) => Err(observe::may_not_create(session, error)),
         answer => {
             let stack = decode::<Stack>(answer)?;
             session.log.info("made the stack", &[("stack", name)]);

@@ -4,12 +4,15 @@ use std::{
 };
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::Error;
 use crate::Response;
 
-/// How much of a body an error shows, in bytes.
+/// How long an excerpt is at most, in bytes.
 const EXCERPT: usize = 512;
+/// How much of an API's own words an error shows, in bytes.
+const WORDS: usize = 200;
 
 /// What an API answered.
 #[derive(Clone, PartialEq, Eq)]
@@ -40,6 +43,14 @@ impl Answer {
         self.response.status
     }
 
+    /// The status code with its name, for example `503 Service Unavailable`; a code of an API's own has none.
+    pub fn status_line(&self) -> String {
+        match reason(self.status()) {
+            "" => self.status().to_string(),
+            reason => format!("{} {reason}", self.status()),
+        }
+    }
+
     /// The first header of this name, if it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         let (_, value) = self.response.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
@@ -59,7 +70,7 @@ impl Answer {
             request: self.request.clone(),
             path,
             message,
-            excerpt: self.excerpt(),
+            excerpt: excerpt(&self.response.body, WORDS),
         };
         let mut json = serde_json::Deserializer::from_slice(body);
         let decoded = serde_path_to_error::deserialize(&mut json)
@@ -71,6 +82,17 @@ impl Answer {
     /// The beginning of the body, in one printable line of at most 512 bytes.
     pub fn excerpt(&self) -> String {
         excerpt(&self.response.body, EXCERPT)
+    }
+
+    /// What the API says of an error, in one printable line of at most 200 bytes: the message in its JSON, else the beginning
+    /// of the body.
+    pub fn words(&self) -> String {
+        let json: Value = serde_json::from_slice(&self.response.body).unwrap_or_default();
+        let text = |value: &Value| value.as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned);
+        let said = ["message", "detail", "error_description", "error", "title"]
+            .iter()
+            .find_map(|key| text(&json[key]).or_else(|| text(&json[key]["message"])));
+        said.map_or_else(|| excerpt(&self.response.body, WORDS), |said| excerpt(said.as_bytes(), WORDS))
     }
 
     /// How long the API asks to wait, by its `retry-after`.
@@ -88,6 +110,42 @@ impl fmt::Debug for Answer {
             .field("status", &self.response.status)
             .field("body bytes", &self.response.body.len())
             .finish_non_exhaustive()
+    }
+}
+
+/// The name of a status that APIs answer with, by RFC 9110 and RFC 6585.
+fn reason(status: u16) -> &'static str {
+    match status {
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        412 => "Precondition Failed",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        422 => "Unprocessable Content",
+        423 => "Locked",
+        428 => "Precondition Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => "",
     }
 }
 

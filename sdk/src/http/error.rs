@@ -3,33 +3,33 @@ use serde::de::DeserializeOwned;
 use super::Answer;
 use crate::{HttpError, RetryAfter};
 
-/// Why there is no answer that can be used. Each names its request by method and path, and shows at most 512 bytes of a
-/// body.
+/// Why there is no answer that can be used. Each is a sentence that names its request by method and path, once. Of a body it
+/// shows at most 200 bytes, and of an API's error its message alone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The grant does not allow it.
-    #[error("not granted: {0}")]
+    #[error("{0}")]
     Denied(String),
     /// The request is not well-formed.
-    #[error("invalid request: {0}")]
+    #[error("{0}")]
     InvalidRequest(String),
     /// Request or answer exceed the grant's sizes, or a list has too many pages.
-    #[error("too large: {0}")]
+    #[error("{0}")]
     TooLarge(String),
     /// Nothing, or not all, within the time.
-    #[error("timed out: {0}")]
+    #[error("{0}")]
     Timeout(String),
     /// No connection: name, route, refused, TLS.
-    #[error("cannot connect: {0}")]
+    #[error("{0}")]
     Connect(String),
     /// The connection broke.
-    #[error("connection broke: {0}")]
+    #[error("{0}")]
     Io(String),
     /// An answer that is no 2xx.
-    #[error("{}: answered {}{}", .0.request(), .0.status(), shown(&.0.excerpt()))]
+    #[error("{} is answered {}{}", .0.request(), .0.status_line(), shown(&.0.words()))]
     Status(Box<Answer>),
     /// An answer that is not the JSON that was expected.
-    #[error("{request}: unexpected answer at `{path}`: {message}{}", shown(excerpt))]
+    #[error("the answer to {request} is not what was expected, at `{path}`: {message}{}", shown(excerpt))]
     Decode {
         /// Method and path.
         request: String,
@@ -47,15 +47,15 @@ fn shown(excerpt: &str) -> String {
 }
 
 impl Error {
-    pub(super) fn of_host(request: &str, error: HttpError) -> Self {
-        let name = |message: String| format!("{request}: {message}");
+    /// The host's message names the request.
+    pub(super) fn of_host(error: HttpError) -> Self {
         match error {
-            HttpError::Denied(message) => Self::Denied(name(message)),
-            HttpError::InvalidRequest(message) => Self::InvalidRequest(name(message)),
-            HttpError::TooLarge(message) => Self::TooLarge(name(message)),
-            HttpError::Timeout(message) => Self::Timeout(name(message)),
-            HttpError::Connect(message) => Self::Connect(name(message)),
-            HttpError::Io(message) => Self::Io(name(message)),
+            HttpError::Denied(message) => Self::Denied(message),
+            HttpError::InvalidRequest(message) => Self::InvalidRequest(message),
+            HttpError::TooLarge(message) => Self::TooLarge(message),
+            HttpError::Timeout(message) => Self::Timeout(message),
+            HttpError::Connect(message) => Self::Connect(message),
+            HttpError::Io(message) => Self::Io(message),
         }
     }
 
@@ -96,7 +96,7 @@ impl Error {
 /// | any other status | denied: it does not pass by itself |
 impl From<Error> for crate::Error {
     fn from(error: Error) -> Self {
-        let message = format!("http: {error}");
+        let message = error.to_string();
         let unavailable = |message, after| Self::Unavailable(RetryAfter { message, after });
         match error {
             Error::Denied(_) | Error::InvalidRequest(_) | Error::TooLarge(_) => Self::Denied(message),

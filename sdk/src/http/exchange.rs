@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Answer, Error, RequestBuilder};
+use super::{Answer, Error, RequestBuilder, RetryCause};
 use crate::{HttpError, Request, Response};
 
 /// A request, and the last word on it.
@@ -28,7 +28,7 @@ impl Exchange {
     pub(super) fn answer(&mut self, answer: Result<Response, HttpError>, now: u64) {
         let latest = match answer {
             Ok(response) => Answer::new(&self.name, response, now).succeeded(),
-            Err(error) => Err(Error::of_host(&self.name, error)),
+            Err(error) => Err(Error::of_host(error)),
         };
         // What was in doubt before is not settled by an attempt that did not get through.
         let settled = !matches!(latest, Err(Error::Connect(_)));
@@ -38,10 +38,12 @@ impl Exchange {
     }
 
     /// It failed in a way that may pass, and to be carried out twice does no harm.
-    pub(super) fn may_be_sent_again(&self) -> bool {
+    pub(super) fn may_be_sent_again(&self, after: RetryCause) -> bool {
         match &self.result {
+            Some(Err(Error::Io(_))) => self.idempotent,
+            _ if after == RetryCause::BrokenConnection => false,
             Some(Err(Error::Connect(_))) => true,
-            Some(Err(Error::Timeout(_) | Error::Io(_))) => self.idempotent,
+            Some(Err(Error::Timeout(_))) => self.idempotent,
             Some(Err(Error::Status(answer))) => self.idempotent && matches!(answer.status(), 429 | 502 | 503 | 504),
             _ => false,
         }

@@ -11,12 +11,38 @@ pub struct Retry {
     pub patience: Duration,
     /// No request is sent again so long after it was sent first.
     pub window: Duration,
+    /// What has to have happened.
+    pub after: RetryCause,
+}
+
+/// After what a request is sent again, if that may be done to it at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryCause {
+    /// Whatever may pass: no connection, a broken one, a timeout, and an answer that says so.
+    Any,
+    /// A connection that broke. It may have been an old one that the API had closed already, and the next one is new.
+    BrokenConnection,
 }
 
 impl Retry {
     /// Nothing is sent twice.
-    pub const NEVER: Self =
-        Self { attempts: 1, pause: Duration::ZERO, patience: Duration::ZERO, window: Duration::ZERO };
+    pub const NEVER: Self = Self {
+        attempts: 1,
+        pause: Duration::ZERO,
+        patience: Duration::ZERO,
+        window: Duration::ZERO,
+        after: RetryCause::Any,
+    };
+
+    /// Once more, at once, over a connection that broke within a second; for calls that the controller makes again anyway,
+    /// with growing pauses, which would be multiplied by every attempt made here.
+    pub const BROKEN_CONNECTION: Self = Self {
+        attempts: 2,
+        pause: Duration::from_millis(50),
+        patience: Duration::from_millis(500),
+        window: Duration::from_secs(1),
+        after: RetryCause::BrokenConnection,
+    };
 
     /// The pause after so many attempts: at least the half of the longest.
     pub(super) fn back_off(&self, attempt: u32, random: &[u8]) -> Duration {
@@ -34,6 +60,7 @@ impl Default for Retry {
             pause: Duration::from_millis(200),
             patience: Duration::from_secs(2),
             window: Duration::from_secs(20),
+            after: RetryCause::Any,
         }
     }
 }

@@ -21,13 +21,15 @@ pub struct Program {
     pub program: String,
     /// Arguments; `{directory}` is the granted directory.
     pub args: Vec<String>,
-    /// Arguments of the check; `{path}` is what to check.
-    pub check: Vec<String>,
+    /// Arguments of the check; `{path}` is what to check. Without them it cannot check.
+    #[serde(default)]
+    pub check: Option<Vec<String>>,
     /// A line that says it is ready.
     #[serde(deserialize_with = "expression")]
     pub ready: Regex,
-    /// How it reads its configuration again.
-    pub reload: Reload,
+    /// How it reads its configuration again. Without it, it cannot.
+    #[serde(default)]
+    pub reload: Option<Reload>,
 }
 
 /// A reload: SIGHUP, then one of two lines.
@@ -61,6 +63,13 @@ impl Programs {
     pub fn new(directory: &Path, service: &str, program: Program) -> Self {
         let granted = BTreeMap::from([(service.to_owned(), program)]);
         Self { directory: directory.to_owned(), granted, running: RefCell::default() }
+    }
+
+    /// One more program in the same directory.
+    #[must_use]
+    pub fn and(mut self, service: &str, program: Program) -> Self {
+        self.granted.insert(service.to_owned(), program);
+        self
     }
 
     fn program(&self, service: &str) -> Result<&Program, ServiceError> {
@@ -105,8 +114,9 @@ impl Services for Programs {
 
     fn check(&self, service: &str, path: &str) -> Result<Report, ServiceError> {
         let program = self.program(service)?;
+        let check = program.check.as_ref().ok_or_else(|| unconfigured(program, "check"))?;
         let output = self
-            .command(program, &program.check, path)
+            .command(program, check, path)
             .output()
             .map_err(|error| ServiceError::Failed(format!("{}: {error}", program.program)))?;
         let text = [output.stdout, output.stderr].concat();
@@ -115,13 +125,14 @@ impl Services for Programs {
 
     fn reload(&self, service: &str) -> Result<Report, ServiceError> {
         let program = self.program(service)?;
+        let reload = program.reload.as_ref().ok_or_else(|| unconfigured(program, "reload"))?;
         let Some(process) = self.process(service) else {
             self.start(service)?;
             return Ok(Report { ok: true, output: String::new() });
         };
         let from = process.lines();
         process.signal(rustix::process::Signal::HUP);
-        let (done, failed) = (&program.reload.done, &program.reload.failed);
+        let (done, failed) = (&reload.done, &reload.failed);
         match process.wait_for(PATIENCE, from, |line| done.is_match(line) || failed.is_match(line)) {
             Some(line) => Ok(Report { ok: !failed.is_match(&line), output: process.output(from) }),
             None => Err(ServiceError::Timeout(process.output(from))),
@@ -138,4 +149,8 @@ impl Services for Programs {
         self.running.borrow_mut().remove(service);
         Ok(())
     }
+}
+
+fn unconfigured(program: &Program, key: &str) -> ServiceError {
+    ServiceError::Failed(format!("{}: no `{key}` is configured", program.program))
 }

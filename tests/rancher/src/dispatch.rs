@@ -1,5 +1,6 @@
 //! From a request to its answer: key, scope, type, row, verb.
 
+use jiff::{Timestamp, fmt::rfc2822::DateTimePrinter};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
@@ -36,6 +37,11 @@ impl Path {
     }
 }
 
+/// The form that HTTP has for a moment.
+fn http_date(moment: Timestamp) -> String {
+    DateTimePrinter::new().timestamp_to_rfc9110_string(&moment).expect("a clock stays within the years of four digits")
+}
+
 /// A request with all that was found out about it.
 pub(crate) struct Call<'a> {
     pub(crate) request: &'a Request,
@@ -48,7 +54,11 @@ type Answer = (u16, Value);
 
 impl World {
     pub(crate) fn handle(&mut self, request: &Request) -> Response {
-        let mut headers = vec![("Content-Type".to_owned(), "application/json; charset=utf-8".to_owned())];
+        let mut headers = vec![
+            ("Content-Type".to_owned(), "application/json; charset=utf-8".to_owned()),
+            // By the clock that `created` is by.
+            ("Date".to_owned(), http_date(self.now)),
+        ];
         let outcome = self.open(request).and_then(|(call, path)| {
             headers.extend(call.scope.headers(call.links.to("schemas")));
             self.route(&call, &path)

@@ -166,20 +166,55 @@ fn like(text: &str, pattern: &str, case_sensitive: bool) -> bool {
     if !case_sensitive {
         return like(&text.to_lowercase(), &pattern.to_lowercase(), true);
     }
-    let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
-    let mut reachable = vec![false; text.len() + 1];
-    reachable[0] = true;
-    for each in pattern {
-        if each == '%' {
-            if let Some(first) = reachable.iter().position(|yes| *yes) {
-                reachable[first..].fill(true);
+    let (mut text, mut pattern) = (text.chars(), pattern.chars());
+    // What is left to match after the latest `%`, should it have to take one character more.
+    let mut retry = None;
+    loop {
+        let (rest, wanted) = (text.clone(), pattern.next());
+        let fits = match (wanted, text.next()) {
+            (Some('%'), _) => {
+                retry = Some((rest.clone(), pattern.clone()));
+                text = rest;
+                true
             }
-        } else {
-            for at in (0..text.len()).rev() {
-                reachable[at + 1] = reachable[at] && (each == '_' || each == text[at]);
+            (None, None) => return true,
+            (Some(wanted), Some(each)) => wanted == '_' || wanted == each,
+            _ => false,
+        };
+        if !fits {
+            let Some((longer, after)) = &mut retry else { return false };
+            if longer.next().is_none() {
+                return false;
             }
-            reachable[0] = false;
+            (text, pattern) = (longer.clone(), after.clone());
         }
     }
-    reachable[text.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn like_is_that_of_sql() {
+        for (text, pattern, expected) in [
+            ("", "", true),
+            ("", "%", true),
+            ("a", "", false),
+            ("", "_", false),
+            ("web-1", "web%", true),
+            ("web-1", "WEB%", true),
+            ("web-1", "web", false),
+            ("we", "web%", false),
+            ("web", "w_b", true),
+            ("abcabd", "%ab_", true),
+            ("abcabd", "%abc", false),
+            ("aab", "%a%ab%", true),
+            ("aab", "%b%a%", false),
+            ("aaa", "%%_%", true),
+        ] {
+            assert_eq!(like(text, pattern, false), expected, "{text:?} like {pattern:?}");
+        }
+        assert!(!like("web", "WEB", true));
+    }
 }

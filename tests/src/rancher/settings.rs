@@ -57,6 +57,6 @@ impl Configuration {
 }
 
 /// One directory for all tests: the provider keeps nothing there, and is compiled once.
-pub(super) fn state() -> PathBuf {
+pub fn state_directory() -> PathBuf {
     std::env::temp_dir().join("lb-test-rancher-state")
 }

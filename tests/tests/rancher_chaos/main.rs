@@ -60,13 +60,22 @@ async fn run(seed: u64) -> Result<()> {
     let configuration = Configuration::default().http("timeout-ms", weather::DEADLINE);
     let controller = rancher.configured(&world, &configuration).start().await?;
     let hosts = rancher.hosts.clone();
-    let mut story = Story { random: Rng::with_seed(seed), world: &world, rancher: &rancher, wanted, controller, hosts, kills: 0 };
+    let mut story = Story {
+        random: Rng::with_seed(seed),
+        world: &world,
+        rancher: &rancher,
+        strangers: &strangers,
+        wanted,
+        controller,
+        hosts,
+        kills: 0,
+    };
     for step in 0..STEPS {
         let told = story.step().await.with_context(|| format!("step {step}"))?;
         eprintln!("{step}: {told}");
         sleep(Duration::from_millis(story.random.u64(..PAUSE))).await;
     }
-    story.ends(&strangers).await
+    story.ends().await
 }
 
 /// What happens.
@@ -74,6 +83,7 @@ struct Story<'a> {
     random: Rng,
     world: &'a World,
     rancher: &'a Rancher,
+    strangers: &'a Strangers,
     wanted: Wanted,
     controller: Controller,
     /// The ids of the hosts that are there.
@@ -96,7 +106,7 @@ impl Story<'_> {
             44..56 => self.delete().await,
             56..61 => self.replace().await,
             61..67 => self.rotate().await,
-            67..75 => self.somebody_meddles(),
+            67..75 => Ok(self.somebody_meddles()),
             75..78 => Ok(self.a_host_is_replaced()),
             78..94 => weather::change(self.rancher, &mut self.random).await,
             94..97 => self.killed(),
@@ -136,11 +146,11 @@ impl Story<'_> {
     }
 
     /// A user of Rancher changes what is ours.
-    fn somebody_meddles(&mut self) -> Result<String> {
-        let namespace = format!("{}/", self.world.namespace);
-        let ours = self.rancher.balancers().into_iter();
-        let ours = ours.filter(|it| it.ingress().starts_with(&namespace) && it.external_id().ends_with(uid_end(it.row.clone()).as_str()));
-        let Some(balancer) = self.random.choice(ours.collect::<Vec<_>>()) else { return Ok("nothing to meddle with".to_owned()) };
+    fn somebody_meddles(&mut self) -> String {
+        let ours = self.rancher.balancers().into_iter().filter(|it| !self.strangers.ids().any(|id| id == it.id()));
+        let Some(balancer) = self.random.choice(ours.collect::<Vec<_>>()) else {
+            return "there is nothing to meddle with".to_owned();
+        };
         let path = format!("/loadbalancerservices/{}", balancer.id());
         let (method, path, body) = match self.random.u8(..4) {
             0 => ("DELETE", path, Value::Null),
@@ -149,8 +159,9 @@ impl Story<'_> {
             _ => ("PUT", path, json!({"lbConfig": {"portRules": []}})),
         };
         // Its state may forbid it.
-        let answer = self.rancher.user(method, &path, &body).map_or_else(|error| error.to_string(), |_| "done".to_owned());
-        Ok(format!("a user's {method} {path} of {}: {answer}", balancer.name()))
+        let answer =
+            self.rancher.user(method, &path, &body).map_or_else(|error| error.to_string(), |_| "done".to_owned());
+        format!("a user's {method} {path} of {}: {answer}", balancer.name())
     }
 
     /// What ran on it moves.
@@ -158,7 +169,8 @@ impl Story<'_> {
         let place = self.random.usize(..self.hosts.len());
         let name = format!("host-{}", self.random.u16(100..));
         let addresses = vec![format!("198.51.100.{}", self.random.u8(1..255))];
-        let fresh = self.rancher.add_host(&self.rancher.project, Host { name: name.clone(), addresses, ..Host::default() });
+        let fresh =
+            self.rancher.add_host(&self.rancher.project, Host { name: name.clone(), addresses, ..Host::default() });
         let gone = std::mem::replace(&mut self.hosts[place], fresh);
         self.rancher.remove_host(&gone);
         format!("{gone} is replaced by {name}")
@@ -187,14 +199,18 @@ impl Story<'_> {
     }
 
     /// Nothing happens any more; all has to become right by itself.
-    async fn ends(&mut self, strangers: &Strangers) -> Result<()> {
-        let (world, rancher) = (self.world, self.rancher);
+    async fn ends(&mut self) -> Result<()> {
+        let (world, rancher, strangers) = (self.world, self.rancher, self.strangers);
         weather::clear(rancher).await?;
         if !self.controller.is_running()? {
             self.controller.spawn()?;
         }
         let failed = rancher.asked().iter().filter(|asked| asked.status.is_none_or(|status| status >= 500)).count();
-        eprintln!("{} requests, {failed} failed; the controller was killed {} times", rancher.asked().len(), self.kills);
+        eprintln!(
+            "{} requests, {failed} failed; the controller was killed {} times",
+            rancher.asked().len(),
+            self.kills
+        );
         ensure!(failed > 0 && self.kills > 0, "nothing went wrong: {failed} requests, {} kills", self.kills);
 
         let right = eventually("exactly the wanted load balancers stand", async || {

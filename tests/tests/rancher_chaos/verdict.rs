@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::networking::v1;
 use kube::api::ListParams;
 use lb_tests::{
@@ -13,15 +13,19 @@ use lb_tests::{
 use crate::wanted::{Ingress, Wanted};
 
 /// Exactly the wanted load balancers stand, each as it is wanted, and each status tells where.
-pub async fn balancers(world: &World, rancher: &Rancher, strangers: &Strangers, wanted: &Wanted) -> Result<()> {
+pub(crate) async fn balancers(world: &World, rancher: &Rancher, strangers: &Strangers, wanted: &Wanted) -> Result<()> {
     let strangers: BTreeSet<_> = strangers.ids().collect();
     let mut standing = BTreeMap::new();
     for balancer in rancher.balancers().into_iter().filter(|balancer| !strangers.contains(balancer.id())) {
-        let (namespace, name) = balancer.ingress().split_once('/').with_context(|| format!("{balancer:?} is nobody's"))?;
-        ensure!(namespace == world.namespace, "{balancer:?} is of another namespace");
-        ensure!(wanted.ingresses.contains_key(name), "nobody wants {balancer:?}");
-        let twice = standing.insert(name.to_owned(), balancer);
-        ensure!(twice.is_none(), "{name} has two: {twice:?} and {:?}", standing.get(name));
+        let namespaced = balancer.ingress().split_once('/').with_context(|| format!("{balancer:?} is nobody's"))?;
+        let name = match namespaced {
+            (namespace, name) if namespace == world.namespace => name.to_owned(),
+            _ => bail!("{balancer:?} is of another namespace"),
+        };
+        ensure!(wanted.ingresses.contains_key(&*name), "nobody wants {balancer:?}");
+        if let Some(twin) = standing.insert(name, balancer) {
+            bail!("there is another one beside {twin:?}");
+        }
     }
     let ingresses = world.api::<v1::Ingress>().list(&ListParams::default()).await?.items;
     ensure!(ingresses.len() == wanted.ingresses.len(), "the test lost count of its Ingresses");
@@ -69,7 +73,7 @@ fn is_right(rancher: &Rancher, balancer: &LoadBalancer, wanted: &Ingress, object
 }
 
 /// Rancher holds the certificates that are used, as they are now, and no others.
-pub fn certificates(rancher: &Rancher, strangers: &Strangers, wanted: &Wanted) -> Result<()> {
+pub(crate) fn certificates(rancher: &Rancher, strangers: &Strangers, wanted: &Wanted) -> Result<()> {
     let strangers: BTreeSet<_> = strangers.ids().collect();
     let mut held = BTreeMap::new();
     for row in rancher.certificates() {

@@ -16,17 +16,18 @@ const NAMES: [&str; 12] =
 const HOSTS: [&str; 3] = ["one.test", "two.test", "three.test"];
 const PATHS: [&str; 3] = ["/", "/cart", "/cart/items"];
 /// Services, each on its own port behind.
-pub const SERVICES: [(&str, u16); 3] = [("shop", 8080), ("blog", 8081), ("wiki", 8082)];
+pub(crate) const SERVICES: [(&str, u16); 3] = [("shop", 8080), ("blog", 8081), ("wiki", 8082)];
 const SECRETS: [&str; 3] = ["tls-a", "tls-b", "tls-c"];
 /// A label that needs nothing but to be stored.
 const LABEL: &str = "io.rancher.season";
 /// One that has Rancher place the containers anew. A wish only, so that there is always a host.
-const WISH: (&str, &str) = ("io.rancher.scheduler.affinity.host_label_soft", "io.rancher.scheduler.affinity:host_label_soft");
+const WISH: (&str, &str) =
+    ("io.rancher.scheduler.affinity.host_label_soft", "io.rancher.scheduler.affinity:host_label_soft");
 /// One that Rancher lets nobody change on a service that exists.
 const GLOBAL: &str = "io.rancher.scheduler.global";
 
 /// All Ingresses and Secrets as they are in Kubernetes.
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// By name.
     pub ingresses: BTreeMap<&'static str, Ingress>,
     /// By name; each is always there.
@@ -35,7 +36,7 @@ pub struct Wanted {
 
 /// One Ingress.
 #[derive(Clone)]
-pub struct Ingress {
+pub(crate) struct Ingress {
     name: &'static str,
     rules: BTreeMap<(&'static str, &'static str), (&'static str, u16)>,
     http: u16,
@@ -50,37 +51,37 @@ pub struct Ingress {
 
 impl Wanted {
     /// No Ingress yet.
-    pub fn start() -> Result<Self> {
+    pub(crate) fn start() -> Result<Self> {
         let secrets = SECRETS.into_iter().map(|name| Ok((name, self_signed(&HOSTS)?)));
         Ok(Self { ingresses: BTreeMap::new(), secrets: secrets.collect::<Result<_>>()? })
     }
 
     /// The name of an Ingress that may be there.
-    pub fn any(random: &mut Rng) -> &'static str {
+    pub(crate) fn any(random: &mut Rng) -> &'static str {
         NAMES[random.usize(..NAMES.len())]
     }
 
     /// The name of one that is there.
-    pub fn present(&self, random: &mut Rng) -> Option<&'static str> {
+    pub(crate) fn present(&self, random: &mut Rng) -> Option<&'static str> {
         random.choice(self.ingresses.keys().copied())
     }
 
     /// Makes an Ingress, or changes one thing of it.
-    pub fn change(&mut self, name: &'static str, random: &mut Rng) -> &Ingress {
+    pub(crate) fn change(&mut self, name: &'static str, random: &mut Rng) -> &Ingress {
         let ingress = self.ingresses.entry(name).or_insert_with(|| Ingress::draw(name, random));
         ingress.change(random);
         ingress
     }
 
     /// Gives one of the Secrets another certificate.
-    pub fn rotate(&mut self, random: &mut Rng) -> Result<&'static str> {
+    pub(crate) fn rotate(&mut self, random: &mut Rng) -> Result<&'static str> {
         let name = SECRETS[random.usize(..SECRETS.len())];
         self.secrets.insert(name, self_signed(&HOSTS)?);
         Ok(name)
     }
 
     /// The Secrets that Rancher has to hold the certificates of.
-    pub fn used_secrets(&self) -> BTreeSet<&'static str> {
+    pub(crate) fn used_secrets(&self) -> BTreeSet<&'static str> {
         self.ingresses.values().filter_map(|ingress| ingress.secret).collect()
     }
 }
@@ -139,11 +140,11 @@ impl Ingress {
     }
 
     /// As Kubernetes takes it.
-    pub fn object(&self) -> objects::Ingress {
+    pub(crate) fn object(&self) -> objects::Ingress {
         let mut object = ingress(self.name)
             .annotation("http.port", &self.http.to_string())
             .annotation("https.port", &self.https.to_string())
-            .annotation("allow.http", &self.plain.to_string())
+            .annotation("allow.http", &self.serves_plain().to_string())
             .annotation("scale", &self.scale.to_string());
         for host in HOSTS {
             let paths: Vec<_> = self.rules.iter().filter(|((of, _), _)| *of == host).collect();
@@ -162,28 +163,32 @@ impl Ingress {
     }
 
     /// The Secret of its certificate.
-    pub fn secret(&self) -> Option<&'static str> {
+    pub(crate) fn secret(&self) -> Option<&'static str> {
         self.secret
     }
 
     /// How many instances; `None`: one on each host.
-    pub fn scale(&self) -> Option<u64> {
+    pub(crate) fn scale(&self) -> Option<u64> {
         (!self.global).then_some(self.scale)
     }
 
+    /// Without TLS nothing but plain HTTP is left to serve.
+    fn serves_plain(&self) -> bool {
+        self.plain || self.secret.is_none()
+    }
+
     fn listeners(&self) -> impl Iterator<Item = (&'static str, u16)> {
-        // Without TLS nothing but HTTP is left to serve.
-        let plain = (self.plain || self.secret.is_none()).then_some(("http", self.http));
+        let plain = self.serves_plain().then_some(("http", self.http));
         plain.into_iter().chain(self.secret.map(|_| ("https", self.https)))
     }
 
     /// The ports that are open to clients.
-    pub fn ports(&self) -> BTreeSet<u16> {
+    pub(crate) fn ports(&self) -> BTreeSet<u16> {
         self.listeners().map(|(_, port)| port).collect()
     }
 
     /// What is to be served, in any order.
-    pub fn rules(&self) -> BTreeSet<String> {
+    pub(crate) fn rules(&self) -> BTreeSet<String> {
         let rules = |(protocol, port): (&'static str, u16)| {
             self.rules.iter().map(move |((host, path), (service, behind))| {
                 format!("{protocol}://{host}:{port}{path} -> {service}:{behind}")
@@ -193,7 +198,7 @@ impl Ingress {
     }
 
     /// What each label of the containers that it decides has to be.
-    pub fn labels(&self) -> [(&'static str, Option<&str>); 3] {
+    pub(crate) fn labels(&self) -> [(&'static str, Option<&str>); 3] {
         let global = self.global.then_some("true");
         [(LABEL, self.label.as_deref()), (WISH.1, self.wish.as_deref()), (GLOBAL, global)]
     }

@@ -9,7 +9,7 @@ use lb_tests::rancher::Rancher;
 use serde_json::json;
 
 /// How long the controller waits for an answer, in milliseconds.
-pub const DEADLINE: u32 = 1000;
+pub(crate) const DEADLINE: u32 = 1000;
 /// Longer than that.
 const TOO_LONG: Duration = Duration::from_millis(1400);
 
@@ -26,7 +26,7 @@ const ROUTES: [(&str, &str); 9] = [
 ];
 
 /// Ends all that went wrong.
-pub async fn clear(rancher: &Rancher) -> Result<()> {
+pub(crate) async fn clear(rancher: &Rancher) -> Result<()> {
     rancher.server.faults().clear();
     rancher.server.set_latency(Latency { fixed: Duration::from_millis(1), jitter: Duration::from_millis(19) });
     rancher.server.restart().await?;
@@ -34,7 +34,7 @@ pub async fn clear(rancher: &Rancher) -> Result<()> {
 }
 
 /// Lets something else go wrong than before, or more than before, or nothing. Gives its name.
-pub async fn change(rancher: &Rancher, random: &mut Rng) -> Result<String> {
+pub(crate) async fn change(rancher: &Rancher, random: &mut Rng) -> Result<String> {
     let server = &rancher.server;
     if random.bool() {
         clear(rancher).await?;

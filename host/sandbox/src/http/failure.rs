@@ -61,9 +61,9 @@ impl From<reqwest::Error> for Failure {
         }
         if error.is_connect() {
             return Self::Connect(if error.is_timeout() {
-                "no connection in time (`connect-timeout-ms`)".to_owned()
+                "cannot connect in time (`connect-timeout-ms`)".to_owned()
             } else {
-                format!("no connection: {}", cause(&error))
+                format!("cannot connect: {}", cause(&error))
             });
         }
         Self::Io(format!("the connection broke: {}", cause(&error)))
@@ -89,15 +89,19 @@ fn cause(error: &(dyn StdError + 'static)) -> String {
     format!("{}{hint}", chain(error))
 }
 
+/// What the layers of the client say of a connection that cannot be made, or of a request that cannot be sent: what the
+/// failure says already.
+const LAYERS: [&str; 3] = ["error sending request", "client error (", "tcp connect error"];
+
 /// The texts of an error and its sources, without those that say the same again.
 fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut texts: Vec<String> = Vec::new();
     for text in sources(error).map(ToString::to_string) {
-        if !texts.iter().any(|known| known.contains(&text)) {
+        if !LAYERS.iter().any(|layer| text.starts_with(layer)) && !texts.iter().any(|known| known.contains(&text)) {
             texts.push(text);
         }
     }
-    texts.join(": ")
+    if texts.is_empty() { error.to_string() } else { texts.join(": ") }
 }
 
 fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {

@@ -163,7 +163,7 @@ fn write_policy(conf: &mut Conf, policy: &Policy, source: &ObjectRef, rejections
                 rejections.push(source, message);
             }
         }
-        Policy::Retry(retry) => write_retry(conf, retry),
+        Policy::Retry(retry) => write_retry(conf, *retry),
         Policy::CookieAffinity(cookie) => {
             if let Err(reason) = affinity::write(conf, cookie) {
                 rejections.push(source, format!("{reason}; clients are spread without it"));
@@ -185,8 +185,8 @@ fn write_timeouts(conf: &mut Conf, Timeouts { connect, idle, request: _ }: &Time
     }
 }
 
-fn write_retry(conf: &mut Conf, retry: &Retry) {
-    match *retry {
+fn write_retry(conf: &mut Conf, retry: Retry) {
+    match retry {
         Retry { attempts: 0 | 1, .. } => {
             conf.directive("proxy_next_upstream", [code("off")]);
         }

@@ -39,10 +39,7 @@ pub(super) fn create(
             decode(Ok(answer))
         }
         Err(error) if refusal::is_not_unique(&error) => Err(name_is_taken(session, wanted, &stack)?),
-        Err(error) if error.status() == Some(405) => {
-            observe::check_scope(session)?;
-            Err(refusal::of(error))
-        }
+        Err(error) if error.status() == Some(405) => Err(observe::may_not_create(session, error)),
         Err(error) => Err(refusal::of_load_balancer(error, wanted.owner)),
     }
 }

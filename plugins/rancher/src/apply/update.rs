@@ -39,6 +39,7 @@ fn writable(state: &str) -> Writable {
 }
 
 /// What differs between a load balancer and what it should be.
+#[expect(clippy::struct_excessive_bools, reason = "they are the parts of one, and each may differ")]
 struct Difference {
     balancing: bool,
     /// To this number.
@@ -76,7 +77,10 @@ pub(super) fn update(
         )));
     }
     let difference = difference(session, wanted, &service, mark.as_ref());
-    if service.state == "upgraded" && mark.as_ref().is_some_and(|mark| is_own_upgrade(&service, mark)) {
+    // Somebody may have changed the rest meanwhile: nothing of that can be put right before the upgrade is over.
+    let runs_as_wanted = !difference.upgrade && !difference.launch;
+    let began = |mark: &Mark| is_own_upgrade(&service, mark) || (mark.upgrade && runs_as_wanted);
+    if service.state == "upgraded" && mark.as_ref().is_some_and(began) {
         service = session.act(&service.id, "finishupgrade", &json!({}))?;
         session.log.info("finished an upgrade", &[("service", &service.name)]);
     }
@@ -159,7 +163,9 @@ fn put(
     launch_config: &Map<String, Value>,
 ) -> Result<LoadBalancerService, Error> {
     // The mark comes first: an upgrade that is cut short is known to be ours.
-    let mark = Mark { upgrade: difference.upgrade, ..wanted.mark.clone() };
+    // And it stays known when something else changes before it is over.
+    let goes_on = writable(&service.state) == Writable::Balancing && service.mark().is_some_and(|mark| mark.upgrade);
+    let mark = Mark { upgrade: difference.upgrade || goes_on, ..wanted.mark.clone() };
     let mut body = Map::from_iter([("metadata".to_owned(), json!(mark.write(&service.metadata)))]);
     if difference.balancing {
         body.insert("lbConfig".to_owned(), wanted.normal.balancing.lb_config());

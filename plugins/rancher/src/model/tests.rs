@@ -2,10 +2,10 @@ use serde_json::json;
 
 use super::*;
 
-fn read(fields: Value) -> LoadBalancerService {
-    let mut service = json!({ "id": "1s20", "name": "web" });
-    service.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-    serde_json::from_value(service).unwrap()
+fn read(mut fields: Value) -> LoadBalancerService {
+    fields["id"] = json!("1s20");
+    fields["name"] = json!("web");
+    serde_json::from_value(fields).unwrap()
 }
 
 fn ip(address: &str) -> Address {

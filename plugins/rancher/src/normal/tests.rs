@@ -76,9 +76,9 @@ fn weakness_07_every_real_change_is_a_difference() {
         ("/launchConfig/ports", json!(["80:80", "nonsense"])),
     ];
     for (pointer, value) in changes {
-        let mut changed = stored();
-        *changed.pointer_mut(pointer).unwrap() = value.clone();
-        assert_ne!(read(changed), wanted(), "{pointer} {value}");
+        let mut edited = stored();
+        *edited.pointer_mut(pointer).unwrap() = value.clone();
+        assert_ne!(read(edited), wanted(), "{pointer} {value}");
     }
     // One rule twice, so that the number is the same and a removed one would be masked.
     let mut doubled = stored();

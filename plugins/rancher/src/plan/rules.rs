@@ -77,7 +77,7 @@ impl<'a, 'b> Reader<'a, 'b> {
         let conditions = route.method.is_some() || !route.headers.is_empty() || !route.query_parameters.is_empty();
         let path = match &route.path {
             PathMatch::Prefix(path) if path.trim_matches('/').is_empty() => None,
-            PathMatch::Prefix(path) => Some(path.trim_end_matches('/').to_owned()),
+            PathMatch::Prefix(path) => Some(path.trim_end_matches('/')),
             PathMatch::Exact(path) | PathMatch::Regex(path) => {
                 return self
                     .refuse(&route.source, format!("Rancher matches paths by prefix only; {path} is not served"));
@@ -102,7 +102,7 @@ impl<'a, 'b> Reader<'a, 'b> {
     fn rules(
         &mut self,
         base: &Base<'a>,
-        path: Option<String>,
+        path: Option<&str>,
         targets: &'a [WeightedBackend],
         source: Option<&ObjectRef>,
     ) -> Vec<Rule<'a>> {
@@ -127,7 +127,7 @@ impl<'a, 'b> Reader<'a, 'b> {
                 source_port: base.port,
                 protocol: base.protocol,
                 hostname: base.hostname.clone(),
-                path: path.clone(),
+                path: path.map(str::to_owned),
                 service: &backend.service.uid,
                 target_port,
                 certificate: base.certificate,

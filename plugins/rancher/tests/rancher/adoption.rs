@@ -71,13 +71,14 @@ fn another_separator_is_known_by_setting() {
 
 #[test]
 fn what_is_not_certainly_of_this_ingress_is_left_alone() {
-    let cases: [(&str, &dyn Fn(&World, &str)); 4] = [
-        ("not to be adopted", &|world: &World, _: &str| world.set("adopt", json!(false))),
-        ("another external id", &|world: &World, id: &str| {
-            world.rancher.edit(id, &json!({ "externalId": "kubernetes-ingress-lbs://x" }))
+    type Prepare = fn(&World, &str);
+    let cases: [(&str, Prepare); 4] = [
+        ("not to be adopted", |world, _| world.set("adopt", json!(false))),
+        ("another external id", |world, id| {
+            world.rancher.edit(id, &json!({ "externalId": "kubernetes-ingress-lbs://x" }));
         }),
-        ("no external id", &|world: &World, id: &str| world.rancher.edit(id, &json!({ "externalId": null }))),
-        ("marked by another cluster", &|world: &World, id: &str| {
+        ("no external id", |world, id| world.rancher.edit(id, &json!({ "externalId": null }))),
+        ("marked by another cluster", |world, id| {
             let mark = json!({ "version": 1, "controller": "other/lb", "loadBalancer": "default/web" });
             world.rancher.edit(id, &json!({ "metadata": { "lb-controller": mark } }));
         }),

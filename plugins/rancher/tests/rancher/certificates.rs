@@ -23,12 +23,8 @@ impl Tls {
 /// The content of a Secret in one of its versions.
 pub(crate) fn tls(secret: &str, version: u32) -> Tls {
     let signed = rcgen::generate_simple_self_signed(vec![format!("{secret}.example.com")]).unwrap();
-    let id = format!("{version:0>32}{:0>32}", hex(secret));
+    let id = format!("{version:0>32}{:0>32}", hex::encode(secret));
     Tls { record: records::certificate(&id, secret, &signed.cert.pem()), key: signed.signing_key.serialize_pem() }
-}
-
-fn hex(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// An Ingress that serves these hosts over TLS.
@@ -53,7 +49,9 @@ fn secured_as(name: &str, hosts: &[(&str, &Tls)]) -> ChangeSet {
 fn world(secrets: &[&Tls]) -> World {
     let world = World::new();
     world.know(&["a"]);
-    secrets.iter().for_each(|tls| tls.reveal(&world));
+    for tls in secrets {
+        tls.reveal(&world);
+    }
     world
 }
 
@@ -171,6 +169,60 @@ fn a_certificate_that_was_changed_in_rancher_is_put_right() {
     assert_eq!(world.observe()[0].drift, Some(format!("the certificate {id} is gone")));
     world.converge(&change);
     assert_ne!(world.rancher.certificates()[0]["id"], id.as_str());
+}
+
+/// What the controller hands over for a host without a Secret.
+fn with_default(mut change: ChangeSet, default: &Tls) -> ChangeSet {
+    change.listeners.upsert[0].default_certificate = Some(default.record.id.clone());
+    change.certificates.upsert.push(default.record.clone());
+    change
+}
+
+#[test]
+fn a_restart_with_another_self_signed_default_writes_nothing() {
+    let (one, mut before, mut after) = (tls("one", 1), tls("before", 1), tls("after", 1));
+    before.record.sources.clear();
+    after.record.sources.clear();
+    let world = world(&[&one, &before, &after]);
+    world.converge(&with_default(secured(&[("a.com", &one)]), &before));
+    assert_eq!(names(&world), ["lb-controller/test-cluster/lb/default/one"]);
+    let count = world.count();
+    world.apply(&with_default(secured(&[("a.com", &one)]), &after)).unwrap();
+    world.observe();
+    assert_eq!(world.writes_since(count), [""; 0]);
+}
+
+#[test]
+fn a_host_without_a_secret_is_not_served_with_the_self_signed_default() {
+    let mut default = tls("default", 1);
+    default.record.sources.clear();
+    let world = world(&[&default]);
+    let mut change = with_default(secured(&[("a.com", &default)]), &default);
+    change.virtual_hosts.upsert[0].certificate = None;
+    let outcome = world.apply(&change).unwrap();
+    let messages: Vec<_> = outcome.rejections.iter().map(|rejection| &*rejection.message).collect();
+    assert_eq!(messages[0], "no certificate serves the host a.com; it is not served over TLS; name a Secret for it");
+    assert!(messages[1].starts_with("there is no port to serve"), "{messages:?}");
+    assert!(world.rancher.load_balancers().is_empty() && world.rancher.certificates().is_empty());
+}
+
+#[test]
+fn the_operators_default_and_an_ingress_with_a_later_version_of_its_secret_leave_each_other_alone() {
+    let (at_start, now, own) = (tls("wildcard", 1), tls("wildcard", 2), tls("own", 1));
+    let world = world(&[&at_start, &now, &own]);
+    let defaulted = with_default(secured_as("defaulted", &[("a.com", &own)]), &at_start);
+    let naming = with_default(secured(&[("b.com", &now)]), &at_start);
+    world.converge(&defaulted);
+    world.converge(&naming);
+    let count = world.count();
+    world.apply(&defaulted).unwrap();
+    world.apply(&naming).unwrap();
+    assert_eq!(world.writes_since(count), [""; 0]);
+    let prefix = "lb-controller/test-cluster/lb";
+    let expected = ["default-certificate/default/wildcard", "default/own", "default/wildcard"];
+    assert_eq!(names(&world), expected.map(|name| format!("{prefix}/{name}")));
+    let drifts: Vec<_> = world.observe().into_iter().map(|observed| observed.drift).collect();
+    assert_eq!(drifts, [None, None]);
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! From create to remove.
 
-use lb_provider::{Address, Readiness, Removal, testing::records::prefix};
+use lb_provider::{
+    Address, CookieAffinity, CookieMode, HostService, Listener, Policy, Protocol, Readiness, Removal,
+    testing::records::{passthrough, prefix, targets},
+};
 use serde_json::json;
 
-use crate::world::{Changes, World, ingress, pending, simple};
+use crate::world::{Changes, World, ingress, listener, pending, simple};
 
 #[test]
 fn an_ingress_becomes_a_load_balancer_that_serves() {
@@ -72,4 +75,72 @@ fn nothing_changed_writes_nothing() {
     assert_eq!(outcome.readiness, Readiness::Ready);
     assert_eq!(world.writes_since(count), [""; 0]);
     assert_eq!(world.rounds(), 1);
+}
+
+#[test]
+fn streams_and_passthrough_are_served_and_given_up_again() {
+    let world = World::new();
+    world.know(&["a"]);
+    let stream = |name: &str, port, protocol| Listener {
+        targets: targets(&["default/a/80"]),
+        ..listener(name, port, protocol, "web")
+    };
+    let mut change = simple().virtual_host(passthrough("tls-8443", "foo.com", &["default/a/80"]));
+    change.listeners.upsert.extend([
+        stream("tcp-5432", 5432, Protocol::Tcp),
+        stream("udp-53", 53, Protocol::Udp),
+        listener("tls-8443", 8443, Protocol::Tls, "web"),
+    ]);
+    assert_eq!(world.converge(&change).readiness, Readiness::Ready);
+    let mut rules: Vec<_> = world
+        .rules()
+        .iter()
+        .map(|rule| format!("{} {} {} {}", rule["protocol"], rule["sourcePort"], rule["hostname"], rule["targetPort"]))
+        .collect();
+    rules.sort();
+    let expected = [
+        r#""http" 80 "foo.com" 8080"#,
+        r#""sni" 8443 "foo.com" 8080"#,
+        r#""tcp" 5432 null 8080"#,
+        r#""udp" 53 null 8080"#,
+    ];
+    assert_eq!(rules, expected);
+    let ports = json!(["53:53/udp", "80:80/tcp", "5432:5432/tcp", "8443:8443/tcp"]);
+    let mut stored = world.only()["launchConfig"]["ports"].as_array().unwrap().clone();
+    stored.sort_by_key(|port| ports.as_array().unwrap().iter().position(|known| known == port));
+    assert_eq!(json!(stored), ports);
+    let count = world.count();
+    world.apply(&change).unwrap();
+    assert_eq!(world.writes_since(count), [""; 0]);
+    world.converge(&simple());
+    assert_eq!(world.only()["launchConfig"]["ports"], json!(["80:80/tcp"]));
+    assert_eq!(world.rules().len(), 1);
+}
+
+#[test]
+fn weakness_05_stickiness_is_followed_both_ways() {
+    let world = World::new();
+    world.know(&["a"]);
+    let affinity = CookieAffinity {
+        name: Some("p".to_owned()),
+        cookie: Some("SRV".to_owned()),
+        domain: None,
+        path: None,
+        mode: CookieMode::Insert,
+        indirect: true,
+        no_cache: false,
+        post_only: false,
+        max_age: None,
+        secure: false,
+    };
+    let mut sticky = simple();
+    let HostService::Routes(routes) = &mut sticky.virtual_hosts.upsert[0].service else { panic!("it has routes") };
+    routes[0].policies.push(Policy::CookieAffinity(affinity));
+    world.converge(&sticky);
+    assert_eq!(world.only()["lbConfig"]["stickinessPolicy"]["cookie"], "SRV");
+    world.converge(&simple());
+    assert!(world.only()["lbConfig"]["stickinessPolicy"].is_null());
+    let count = world.count();
+    world.apply(&simple()).unwrap();
+    assert_eq!(world.writes_since(count), [""; 0]);
 }

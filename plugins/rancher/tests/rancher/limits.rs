@@ -75,7 +75,7 @@ fn what_rancher_refuses_of_an_ingress_is_told_to_it() {
     world.refuse(Refusal { request: "POST /loadbalancerservices", status: 422, stored: false });
     let Err(Error::Invalid(rejections)) = world.apply(&simple()) else { panic!("it is refused") };
     assert_eq!(rejections[0].object.name, "web");
-    assert_eq!(rejections[0].message, "Rancher refuses the load balancer Injected; nothing was changed");
+    assert_eq!(rejections[0].message, "Rancher refuses the load balancer (422 Injected); nothing was changed");
 }
 
 #[test]

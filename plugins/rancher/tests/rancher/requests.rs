@@ -3,7 +3,7 @@
 use lb_provider::testing::records::prefix;
 use serde_json::json;
 
-use crate::world::{Changes, World, ingress, named, simple};
+use crate::world::{Changes, Cut, World, ingress, named, simple};
 
 #[test]
 fn a_fresh_create_takes_two_rounds() {
@@ -84,4 +84,17 @@ fn the_image_is_asked_for_only_if_the_settings_name_none() {
     world.converge(&simple());
     assert!(!world.requests().iter().any(|line| line.contains("/settings")));
     assert_eq!(world.only()["launchConfig"]["imageUuid"], "docker:example/lb:v1");
+}
+
+#[test]
+fn in_an_outage_nothing_is_sent_twice() {
+    let world = World::new();
+    world.know(&["a"]);
+    world.converge(&simple());
+    world.cut(Some(Cut::default()));
+    for call in [&|| world.apply(&simple()).is_err(), &|| world.try_observe().is_err()] as [&dyn Fn() -> bool; 2] {
+        world.rounds();
+        assert!(call());
+        assert_eq!(world.rounds(), 1);
+    }
 }

@@ -286,20 +286,33 @@ fn weakness_17_lists_are_read_to_their_end() {
 }
 
 #[test]
-fn weakness_19_an_ingress_without_a_port_has_no_load_balancer() {
+fn weakness_19_without_a_port_no_load_balancer_is_made_and_one_that_is_there_keeps_its_place() {
     let world = World::new();
     world.know(&["a"]);
-    world.converge(&simple());
-    let mut change = simple();
-    change.listeners.upsert.clear();
-    change.virtual_hosts.upsert.clear();
-    let outcome = world.apply(&change).unwrap();
-    assert!(matches!(outcome.readiness, Readiness::Pending(_)));
-    assert!(outcome.rejections[0].message.starts_with("there is no port to serve"), "{outcome:?}");
-    world.settle();
-    let outcome = world.apply(&change).unwrap();
+    let mut nothing = simple();
+    nothing.listeners.upsert.clear();
+    nothing.virtual_hosts.upsert.clear();
+    let outcome = world.apply(&nothing).unwrap();
     assert_eq!((outcome.readiness, outcome.addresses), (Readiness::Ready, vec![]));
+    assert!(outcome.rejections[0].message.starts_with("there is no port to serve: plain HTTP is switched off"));
     assert!(world.rancher.load_balancers().is_empty());
+
+    let addresses = world.converge(&simple()).addresses;
+    let before = world.only();
+    let outcome = world.apply(&nothing).unwrap();
+    assert_eq!(outcome.rejections.len(), 1);
+    world.settle();
+    assert_eq!(world.rules(), [json!(null); 0]);
+    let after = world.only();
+    assert_eq!((&after["id"], &after["launchConfig"]), (&before["id"], &before["launchConfig"]));
+    let observed = world.converge(&nothing);
+    assert_eq!((observed.readiness, observed.addresses), (Readiness::Ready, addresses));
+    let count = world.count();
+    world.apply(&nothing).unwrap();
+    assert_eq!(world.writes_since(count), [""; 0]);
+    // And back again.
+    world.converge(&simple());
+    assert_eq!((world.rules().len(), &world.only()["id"]), (1, &before["id"]));
 }
 
 #[test]

@@ -234,12 +234,7 @@ fn respond(rancher: &Rancher, key: &Key, base: &str, request: &Request) -> Respo
     forwarded.body.clone_from(&request.body);
     let response = rancher.handle(&forwarded);
     let headers = response.headers.into_iter().map(|(name, value)| (name.to_lowercase(), value.into_bytes()));
-    let date = ("date".to_owned(), http_date(rancher.now().as_second()).into_bytes());
-    Response { status: response.status, headers: headers.chain([date]).collect(), body: response.body }
-}
-
-fn http_date(seconds: i64) -> String {
-    httpdate::fmt_http_date(std::time::UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs()))
+    Response { status: response.status, headers: headers.collect(), body: response.body }
 }
 
 /// The host of the test, which counts the rounds of requests.

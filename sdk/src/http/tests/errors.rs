@@ -16,18 +16,19 @@ fn text(body: impl Into<Vec<u8>>) -> Response {
 }
 
 #[test]
-fn errors_of_the_host_name_the_request_and_say_whether_it_is_in_doubt() {
+fn errors_of_the_host_are_told_in_its_words_and_say_whether_the_request_is_in_doubt() {
     type Kind = fn(String) -> HttpError;
-    let cases: [(Kind, &str, bool); 6] = [
-        (HttpError::Denied, "not granted: POST /pools: why", false),
-        (HttpError::InvalidRequest, "invalid request: POST /pools: why", false),
-        (HttpError::TooLarge, "too large: POST /pools: why", true),
-        (HttpError::Timeout, "timed out: POST /pools: why", true),
-        (HttpError::Connect, "cannot connect: POST /pools: why", false),
-        (HttpError::Io, "connection broke: POST /pools: why", true),
+    let cases: [(Kind, bool); 6] = [
+        (HttpError::Denied, false),
+        (HttpError::InvalidRequest, false),
+        (HttpError::TooLarge, true),
+        (HttpError::Timeout, true),
+        (HttpError::Connect, false),
+        (HttpError::Io, true),
     ];
-    for (error, told, in_doubt) in cases {
-        let error = failed(Err(error("why".to_owned())));
+    let told = "POST /pools (grant api): cannot connect: Connection refused";
+    for (error, in_doubt) in cases {
+        let error = failed(Err(error(told.to_owned())));
         assert_eq!((error.to_string().as_str(), error.in_doubt(), error.status()), (told, in_doubt, None));
     }
 }
@@ -41,14 +42,39 @@ fn a_status_keeps_what_the_api_says() {
         field_name: String,
     }
     let error = failed(Ok(json_response(422, &json!({ "code": "NotUnique", "fieldName": "name" }))));
-    assert_eq!(error.to_string(), r#"POST /pools: answered 422: {"code":"NotUnique","fieldName":"name"}"#);
+    assert_eq!(
+        error.to_string(),
+        r#"POST /pools is answered 422 Unprocessable Content: {"code":"NotUnique","fieldName":"name"}"#
+    );
     let problem = Problem { code: "NotUnique".to_owned(), field_name: "name".to_owned() };
     assert_eq!((error.status(), error.body()), (Some(422), Some(problem)));
     assert_eq!(error.body::<Vec<u8>>(), None);
     assert_eq!(error.answer().unwrap().header("Content-Type"), Some("application/json"));
     assert!(!error.in_doubt());
     assert!(failed(Ok(empty(500))).in_doubt());
-    assert_eq!(failed(Ok(empty(304))).to_string(), "POST /pools: answered 304");
+    assert_eq!(failed(Ok(empty(304))).to_string(), "POST /pools is answered 304 Not Modified");
+    assert_eq!(failed(Ok(empty(599))).to_string(), "POST /pools is answered 599");
+}
+
+#[test]
+fn an_error_is_told_in_the_words_of_the_api_and_not_in_its_json() {
+    let told = |body: serde_json::Value| failed(Ok(json_response(503, &body))).answer().unwrap().words();
+    let words = "no leader\u{1b} is elected";
+    for body in [
+        json!({ "type": "error", "code": 7, "message": words, "detail": "x" }),
+        json!({ "message": null, "detail": words }),
+        json!({ "message": " ", "title": words }),
+        json!({ "error": words }),
+        json!({ "error": { "message": words, "status": 503 } }),
+    ] {
+        assert_eq!(told(body), "no leader is elected");
+    }
+    assert_eq!(told(json!({ "message": "m".repeat(300) })), format!("{}...", "m".repeat(197)));
+    assert_eq!(told(json!(["no", "words"])), r#"["no","words"]"#);
+    assert_eq!(
+        failed(Ok(text("<html>no</html>"))).to_string(),
+        "POST /pools is answered 500 Internal Server Error: <html>no</html>"
+    );
 }
 
 #[test]
@@ -73,12 +99,13 @@ fn an_unexpected_answer_names_the_place() {
     assert!(matches!(&error, Error::Decode { path, .. } if path == "[1].name"), "{error}");
     assert_eq!(
         error.to_string(),
-        "GET /pools: unexpected answer at `[1].name`: invalid type: integer `1`, expected a string at line 1 column 26: \
+        "the answer to GET /pools is not what was expected, at `[1].name`: invalid type: integer `1`, expected a string at line 1 column 26: \
          [{\"name\": \"a\"}, {\"name\": 1}]"
     );
     let error = decode("<html>down for maintenance</html>").to_string();
     assert!(
-        error.starts_with("GET /pools: unexpected answer at `.`: expected value") && error.contains("down"),
+        error.starts_with("the answer to GET /pools is not what was expected, at `.`: expected value")
+            && error.contains("down"),
         "{error}"
     );
     let error = decode("[] []").to_string();
@@ -123,5 +150,5 @@ fn every_error_says_who_must_act() {
     assert_eq!(who_acts(undecodable), "unavailable None");
 
     let crate::Error::Denied(message) = failed(Ok(empty(401))).into() else { panic!("not denied") };
-    assert_eq!(message, "http: POST /pools: answered 401");
+    assert_eq!(message, "POST /pools is answered 401 Unauthorized");
 }

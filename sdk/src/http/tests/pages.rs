@@ -51,7 +51,7 @@ fn a_list_without_end_is_an_error() {
     let mut pages = api.pages("/list?page=0", next);
     assert!(pages.by_ref().take(4).all(|page| page.is_ok()));
     let error = pages.next().unwrap().unwrap_err();
-    assert_eq!(error.to_string(), "too large: GET /list: more than 4 pages");
+    assert_eq!(error.to_string(), "GET /list: the list has more than 4 pages");
     assert!(pages.next().is_none());
     assert_eq!(host.requests().len(), 4);
 

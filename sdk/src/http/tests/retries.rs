@@ -225,3 +225,19 @@ fn a_doubt_is_not_settled_by_an_attempt_that_did_not_get_through() {
     let error = Client::new(&host, "api").send(RequestBuilder::delete("/").idempotent()).unwrap_err();
     assert_eq!(error.status(), Some(404));
 }
+
+#[test]
+fn a_client_whose_calls_are_repeated_anyway_sends_again_over_a_broken_connection_alone() {
+    for (fault, sent) in [(IO(), 2), (CONNECT(), 1), (TIMEOUT(), 1), (Ok(empty(429)), 1), (Ok(empty(503)), 1)] {
+        let host = TestHost::default();
+        host.serve_http(move |_, _| fault.clone());
+        let (waited_for, result) = waited(&host, Retry::BROKEN_CONNECTION);
+        result.unwrap_err();
+        assert_eq!(host.requests().len(), sent);
+        assert!(waited_for <= 50, "{waited_for} ms");
+    }
+    let host = TestHost::default();
+    host.serve_http(|_, _| IO());
+    Client::new(&host, "api").retry(Retry::BROKEN_CONNECTION).send(RequestBuilder::post("/")).unwrap_err();
+    assert_eq!(host.requests().len(), 1, "it may have been carried out");
+}
