@@ -61,8 +61,8 @@ pub(crate) fn apply(session: &Session, change: &ChangeSet) -> Result<Outcome, Er
     if plan.ports.is_empty() {
         rejections.push(nothing_to_serve(owner));
         let Some(current) = current else {
-            // Without a port it would never become ready.
-            return Ok(Outcome { readiness: Readiness::Ready, addresses: vec![], rejections });
+            // Without a port it would never become ready. Nothing is there, and only a change of the Ingress can help.
+            return Err(Error::Invalid(rejections));
         };
         // It serves nothing and stays where it is: what is removed comes back with another address.
         plan.ports = ports::read(&current.ports());

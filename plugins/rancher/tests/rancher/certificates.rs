@@ -199,8 +199,8 @@ fn a_host_without_a_secret_is_not_served_with_the_self_signed_default() {
     let world = world(&[&default]);
     let mut change = with_default(secured(&[("a.com", &default)]), &default);
     change.virtual_hosts.upsert[0].certificate = None;
-    let outcome = world.apply(&change).unwrap();
-    let messages: Vec<_> = outcome.rejections.iter().map(|rejection| &*rejection.message).collect();
+    let Err(Error::Invalid(rejections)) = world.apply(&change) else { panic!("it is refused") };
+    let messages: Vec<_> = rejections.iter().map(|rejection| &*rejection.message).collect();
     assert_eq!(messages[0], "no certificate serves the host a.com; it is not served over TLS; name a Secret for it");
     assert!(messages[1].starts_with("there is no port to serve"), "{messages:?}");
     assert!(world.rancher.load_balancers().is_empty() && world.rancher.certificates().is_empty());

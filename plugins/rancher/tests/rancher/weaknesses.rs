@@ -292,9 +292,8 @@ fn weakness_19_without_a_port_no_load_balancer_is_made_and_one_that_is_there_kee
     let mut nothing = simple();
     nothing.listeners.upsert.clear();
     nothing.virtual_hosts.upsert.clear();
-    let outcome = world.apply(&nothing).unwrap();
-    assert_eq!((outcome.readiness, outcome.addresses), (Readiness::Ready, vec![]));
-    assert!(outcome.rejections[0].message.starts_with("there is no port to serve: plain HTTP is switched off"));
+    let Err(Error::Invalid(rejections)) = world.apply(&nothing) else { panic!("it is refused") };
+    assert!(rejections[0].message.starts_with("there is no port to serve: plain HTTP is switched off"));
     assert!(world.rancher.load_balancers().is_empty());
 
     let addresses = world.converge(&simple()).addresses;
