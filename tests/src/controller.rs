@@ -254,7 +254,7 @@ impl Controller {
         })
     }
 
-    /// The nginx that it supervises.
+    /// The nginx that it supervises, or the Caddy that has the ports.
     pub fn nginx(&self) -> Result<Process> {
         let masters = processes::nginx_masters(self.directory.path())?;
         match masters.as_slice() {
@@ -263,7 +263,7 @@ impl Controller {
         }
     }
 
-    /// The workers of that nginx. As long as they stay the same, there was no reload.
+    /// The workers of that nginx, or the Caddy that has the routes. As long as they stay the same, there was no reload.
     pub fn nginx_workers(&self) -> Result<Vec<Process>> {
         processes::nginx_workers(&self.nginx()?)
     }
@@ -277,7 +277,11 @@ impl Drop for Controller {
             let _ = child.wait();
         }
         let deadline = Instant::now() + STOP_LIMIT;
-        while let Ok(masters) = processes::nginx_masters(self.directory.path())
+        let data_plane = || -> Result<Vec<Process>> {
+            let directory = self.directory.path();
+            Ok([processes::nginx_masters(directory)?, processes::routers(directory)?].concat())
+        };
+        while let Ok(masters) = data_plane()
             && !masters.is_empty()
             && Instant::now() < deadline
         {

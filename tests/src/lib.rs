@@ -1,4 +1,5 @@
-//! The harness of the end-to-end tests: the real binary, the real provider, a real nginx, and a Kubernetes API.
+//! The harness of the end-to-end tests: the real binary, the real provider, a real nginx, and a Kubernetes API. With
+//! `LB_TEST_PROVIDER=caddy` the tests that are not about nginx run with a real Caddy.
 //!
 //! The API is an in-memory one in this process, or a real cluster's where `LB_TEST_KUBECONFIG` names a kubeconfig. Each
 //! test has a [`World`] of its own (namespace, class, ports, state directory), so tests can run side by side. Backends
@@ -14,6 +15,7 @@ pub mod log;
 pub mod objects;
 pub mod ports;
 pub mod processes;
+pub mod provider;
 pub mod rancher;
 pub mod traffic;
 pub mod wait;

@@ -40,6 +40,12 @@ impl Log {
 
 fn signature(line: &Value) -> Option<String> {
     let message = line["step"].as_str().or_else(|| line["message"].as_str())?;
+    // A line of Caddy is JSON itself. What its modules say differs from run to run.
+    if line["target"] == "service"
+        && let Ok(line @ Value::Object(_)) = serde_json::from_str::<Value>(message)
+    {
+        return line["logger"].is_null().then(|| line["msg"].as_str().map(str::to_owned)).flatten();
+    }
     if line["target"] != "service" || !message.contains('#') {
         return Some(message.to_owned());
     }

@@ -1,9 +1,13 @@
-//! The processes of a controller: itself, and the nginx that it supervises.
+//! The processes of a controller: itself, and the nginx or the two Caddys that it supervises.
 
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
+
+/// How the command lines of Caddys end.
+const EDGE: &str = "/edge/caddy.json";
+const ROUTER: &str = "/router/caddy.json";
 
 /// A process as `/proc` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,11 +24,12 @@ pub fn signal(id: i32, signal: Signal) -> Result<()> {
     kill_process(pid, signal).with_context(|| format!("cannot signal process {id}"))
 }
 
-/// The nginx masters that were started on a directory.
+/// The nginx masters that were started on a directory, or the Caddys that have the ports.
 pub fn nginx_masters(directory: &Path) -> Result<Vec<Process>> {
     let directory = directory.to_string_lossy();
     let mut masters = all()?;
-    masters.retain(|process| process.command.starts_with("nginx: master") && process.command.contains(&*directory));
+    let is_master = |command: &str| command.starts_with("nginx: master") || command.ends_with(EDGE);
+    masters.retain(|process| is_master(&process.command) && process.command.contains(&*directory));
     // A worker that was just forked still has the title of its master.
     let ids: Vec<_> = masters.iter().map(|master| master.id).collect();
     masters.retain(|master| !ids.contains(&master.parent));
@@ -32,15 +37,26 @@ pub fn nginx_masters(directory: &Path) -> Result<Vec<Process>> {
 }
 
 /// The workers of an nginx master that take connections; those that finish their last ones are left out. A reload
-/// replaces them all.
+/// replaces them all. Of a Caddy that has the ports, the one that has the routes.
 pub fn nginx_workers(master: &Process) -> Result<Vec<Process>> {
     let mut workers: Vec<_> = all()?
         .into_iter()
-        .filter(|process| process.parent == master.id && process.command.starts_with("nginx: worker process"))
-        .filter(|process| !process.command.contains("shutting down"))
+        .filter(|process| {
+            let is_worker = process.parent == master.id && process.command.starts_with("nginx: worker process");
+            let is_router = master.command.ends_with(EDGE) && process.command == master.command.replace(EDGE, ROUTER);
+            is_router || (is_worker && !process.command.contains("shutting down"))
+        })
         .collect();
     workers.sort_by_key(|worker| worker.id);
     Ok(workers)
+}
+
+/// The routers that are left of the Caddys that were started on a directory.
+pub fn routers(directory: &Path) -> Result<Vec<Process>> {
+    let directory = directory.to_string_lossy();
+    let mut routers = all()?;
+    routers.retain(|process| process.command.ends_with(ROUTER) && process.command.contains(&*directory));
+    Ok(routers)
 }
 
 fn all() -> Result<Vec<Process>> {

@@ -94,7 +94,7 @@ async fn a_controller_killed_between_any_two_steps_converges_and_traffic_flows()
         controller.ready().await?;
         change.arrived(&controller).await.with_context(|| format!("killed at a change, at {signature:?}"))?;
     }
-    let requests = traffic.stop().await?;
+    let requests = traffic.stop_after_certificates().await?;
     ensure!(requests > 1000, "only {requests} requests: not much of a test");
     Ok(())
 }

@@ -31,6 +31,7 @@ async fn http2_is_spoken_over_tls() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_websocket_stays_open_through_endpoint_changes_and_reloads() -> Result<()> {
+    lb_tests::skip_with!("caddy", "Caddy 2.6 ends upgraded connections whenever its configuration changes");
     let world = World::start("websocket").await?;
     let mut shop = world.workload("shop", 1).await?;
     world.apply(ingress("shop").rule("shop.test", [prefix("/", "shop")])).await?;

@@ -152,3 +152,18 @@ fn secrets(rancher: &Rancher, certificates: &[&Certificate]) -> Secrets {
     let private = certificates.iter().map(|certificate| ("a private key", certificate.key.clone()));
     Secrets(api.into_iter().chain(private).collect())
 }
+
+#[test]
+fn the_search_finds_a_secret_in_each_form() -> Result<()> {
+    let certificate = self_signed(&["web.test"])?;
+    let key = &certificate.key;
+    let pair = STANDARD.encode("access:secret-of-the-key");
+    let secrets =
+        Secrets(vec![("a", "secret-of-the-key".to_owned()), ("b", pair.clone()), ("c", certificate.key.clone())]);
+    let quoted = serde_json::to_string(key)?;
+    let line = key.lines().nth(1).context("a key has lines")?;
+    for text in ["x secret-of-the-key", &format!("Basic {pair}"), key, &quoted, line, &STANDARD.encode(key)] {
+        ensure!(secrets.not_in("it", text).is_err(), "it is not found in {text}");
+    }
+    secrets.not_in("a certificate", &certificate.chain)
+}

@@ -38,6 +38,7 @@ fn local(port: u16) -> SocketAddr {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tcp_follows_its_endpoints() -> Result<()> {
+    lb_tests::skip_with!("caddy", "Caddy serves HTTP and HTTPS only");
     let world = World::start("tcp").await?;
     let mut database = Workload::start(&world, "database", &[Port("db", 5432, "TCP")]).await?;
     let first = database.add_tcp().await?;
@@ -65,6 +66,7 @@ async fn tcp_follows_its_endpoints() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn udp_follows_its_endpoints() -> Result<()> {
+    lb_tests::skip_with!("caddy", "Caddy serves HTTP and HTTPS only");
     let world = World::start("udp").await?;
     let mut names = Workload::start(&world, "names", &[Port("dns", 53, "UDP")]).await?;
     let first = names.add_udp().await?;
@@ -97,6 +99,7 @@ async fn udp_follows_its_endpoints() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_is_passed_through_by_server_name() -> Result<()> {
+    lb_tests::skip_with!("caddy", "Caddy serves HTTP and HTTPS only");
     let world = World::start("passthrough").await?;
     let (one, two) = (self_signed(&["one.test"])?, self_signed(&["two.test"])?);
     let tls = [Port("tls", 443, "TCP")];
@@ -133,6 +136,7 @@ async fn tls_is_passed_through_by_server_name() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_and_ingresses_live_side_by_side() -> Result<()> {
+    lb_tests::skip_with!("caddy", "Caddy serves HTTP and HTTPS only");
     let world = World::start("mixed").await?;
     let _shop = world.workload("shop", 1).await?;
     world.apply(ingress("rules").rule("shop.test", [prefix("/", "shop")])).await?;

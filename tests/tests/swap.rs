@@ -94,10 +94,8 @@ async fn a_new_component_takes_over_under_traffic_and_churn() -> Result<()> {
     }
     ensure!(traffic.failures().is_empty(), "{:?}", traffic.failures());
     ensure!(controller.nginx()?.id == nginx.id, "nginx was restarted");
-    ensure!(
-        controller.metric("lb_provider_swaps_total", "outcome=\"swapped\"").await? == 3.0,
-        "three swaps are counted"
-    );
+    let swaps = controller.metric("lb_provider_swaps_total", "outcome=\"swapped\"").await?;
+    ensure!((swaps - 3.0).abs() < 0.5, "{swaps} swaps are counted");
     Ok(())
 }
 

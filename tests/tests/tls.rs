@@ -85,7 +85,7 @@ async fn a_rotated_secret_is_shown_and_no_request_fails() -> Result<()> {
     world.tls_secret("shop", &new).await?;
     shows(&controller, "shop.test", &new.der, "shop").await?;
     traffic.flows(50).await?;
-    traffic.stop().await?;
+    traffic.stop_after_certificates().await?;
     Ok(())
 }
 

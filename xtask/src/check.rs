@@ -15,6 +15,7 @@ use crate::{
 pub(crate) fn test(workspace: &Workspace) -> Result<()> {
     prepare(workspace)?;
     prerequisites::nginx(workspace)?;
+    prerequisites::caddy(workspace)?;
     prerequisites::registry(workspace)?;
 
     headline("Checks", "");
@@ -29,6 +30,7 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
 
     headline("Tests", "");
     cargo_step(workspace, "documentation tests", &["test", "--locked", "--workspace", "--doc"])?;
+    end_to_end_with_caddy(workspace)?;
     let arguments: &[&str] = if find_program("cargo-nextest").is_some() {
         &["nextest", "run", "--locked", "--workspace", "--no-fail-fast"]
     } else {
@@ -40,6 +42,19 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
         // The runner has said what failed, and its closing lines are to be the last.
         std::process::exit(1);
     }
+    Ok(())
+}
+
+/// The tests that hold for every data plane of this machine; the run that follows has them with nginx.
+fn end_to_end_with_caddy(workspace: &Workspace) -> Result<()> {
+    const TESTS: [&str; 9] =
+        ["bad_input", "classes", "crash", "endpoints", "protocols", "resilience", "routing", "status", "tls"];
+    let mut step = Step::begin("end to end with Caddy");
+    let mut cargo = workspace.cargo();
+    cargo.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
+    cargo.args(TESTS.iter().flat_map(|test| ["--test", test])).env("LB_TEST_PROVIDER", "caddy");
+    run(&mut step, &mut cargo, &workspace.target.join("xtask-caddy.log"))?;
+    step.done("");
     Ok(())
 }
 

@@ -15,6 +15,7 @@ const C_COMPILER: &[&str] = &["gcc", "libc6-dev"];
 const NGINX: &[&str] = &["nginx", "libnginx-mod-stream", "libnginx-mod-http-lua", "libnginx-mod-stream-js"];
 const NGINX_MODULES: &[&str] = &["ngx_stream_module.so", "ngx_http_lua_module.so", "ngx_stream_js_module.so"];
 
+const CADDY: &str = "caddy";
 const REGISTRY: &str = "docker-registry";
 
 /// Installs packages; a fresh service is not started, neither now nor at boot, and a policy in place is respected.
@@ -72,13 +73,23 @@ pub(crate) fn nginx(workspace: &Workspace) -> Result<()> {
 
 /// A registry of OCI artifacts, which tests start on ports of their own.
 pub(crate) fn registry(workspace: &Workspace) -> Result<()> {
-    let mut step = Step::begin("registry of OCI artifacts");
-    if find_program(REGISTRY).is_some() {
-        step.done(REGISTRY);
+    program(workspace, "registry of OCI artifacts", REGISTRY)
+}
+
+/// Caddy: another data plane.
+pub(crate) fn caddy(workspace: &Workspace) -> Result<()> {
+    program(workspace, "Caddy", CADDY)
+}
+
+/// A program that is called like its package.
+fn program(workspace: &Workspace, label: &str, name: &str) -> Result<()> {
+    let mut step = Step::begin(label);
+    if find_program(name).is_some() {
+        step.done(name);
         return Ok(());
     }
-    install(workspace, &mut step, &[REGISTRY], &format!("{REGISTRY} is missing"))?;
-    step.done(&format!("installed {REGISTRY}"));
+    install(workspace, &mut step, &[name], &format!("{name} is missing"))?;
+    step.done(&format!("installed {name}"));
     Ok(())
 }
 

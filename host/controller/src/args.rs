@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::{config::Options, dev, render, run};
+use crate::{config::Options, dev, provider, render, run};
 
 /// An ingress controller with load-balancer providers of choice.
 ///
@@ -23,7 +23,8 @@ pub(crate) struct Args {
 const EXAMPLES: &str = "Examples:
   lb-controller --controller kubernetes --provider nginx --publish-address 203.0.113.7
   lb-controller dev --provider nginx -f deploy/examples/
-  lb-controller render -f ingress.yaml";
+  lb-controller render -f ingress.yaml
+  lb-controller provider new my-lb";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -31,6 +32,9 @@ enum Command {
     Dev(Box<dev::Args>),
     /// Print the generic configuration that a provider would get for some manifests.
     Render(Box<render::Args>),
+    /// Write, check, inspect and publish providers.
+    #[command(subcommand)]
+    Provider(Box<provider::Command>),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -45,6 +49,7 @@ impl Args {
             None => run::run(self.options).await,
             Some(Command::Dev(args)) => dev::run(*args).await,
             Some(Command::Render(args)) => render::run(&args),
+            Some(Command::Provider(command)) => command.run().await,
             Some(Command::Completions { shell }) => {
                 clap_complete::generate(shell, &mut Self::command(), "lb-controller", &mut io::stdout());
                 Ok(())

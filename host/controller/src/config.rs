@@ -36,9 +36,26 @@ pub(crate) struct Options {
     /// Where the objects come from; only `kubernetes` is known [default: kubernetes]
     #[arg(long, env = "LB_CONTROLLER_CONTROLLER", value_name = "NAME")]
     pub(crate) controller: Option<String>,
-    /// The provider: a name in the plugin directory, or the path of a component
-    #[arg(long, env = "LB_CONTROLLER_PROVIDER", value_name = "NAME|PATH")]
+    /// The provider: a name in the plugin directory, the path of a component, or an artifact in a registry, as
+    /// oci://registry/repository:tag@sha256:...
+    #[arg(long, env = "LB_CONTROLLER_PROVIDER", value_name = "NAME|PATH|OCI")]
     pub(crate) provider: Option<String>,
+    /// A public key; providers that none of these keys signed are refused; may be given several times [default: any
+    /// provider may run]
+    #[arg(long, env = "LB_CONTROLLER_PROVIDER_TRUST", value_name = "FILE", value_delimiter = ',')]
+    pub(crate) provider_trust: Vec<PathBuf>,
+    /// The credentials for registries: a docker config.json, of which `auths` is used [default: anonymous]
+    #[arg(long, env = "LB_CONTROLLER_REGISTRY_CONFIG", value_name = "FILE")]
+    pub(crate) registry_config: Option<PathBuf>,
+    /// Certificate authorities to trust besides those of the system, for a registry of your own
+    #[arg(long, env = "LB_CONTROLLER_REGISTRY_CA", value_name = "FILE")]
+    pub(crate) registry_ca: Option<PathBuf>,
+    /// A registry that is spoken to without TLS; may be given several times [default: those of this machine without TLS]
+    #[arg(long, env = "LB_CONTROLLER_REGISTRY_PLAIN_HTTP", value_name = "HOST[:PORT]", value_delimiter = ',')]
+    pub(crate) registry_plain_http: Vec<String>,
+    /// The largest component that is pulled from a registry, in bytes [default: 268435456]
+    #[arg(long, env = "LB_CONTROLLER_REGISTRY_MAX_BYTES", value_name = "BYTES")]
+    pub(crate) registry_max_bytes: Option<u64>,
     /// Where providers are looked for [default: beside the program, then /usr/lib/lb-controller/plugins]
     #[arg(long, env = "LB_CONTROLLER_PLUGIN_DIR", value_name = "DIR")]
     pub(crate) plugin_dir: Option<PathBuf>,
@@ -187,9 +204,12 @@ impl Options {
             lease_namespace,
             lease_name,
             log_format,
-            log_level
+            log_level,
+            registry_config,
+            registry_ca,
+            registry_max_bytes
         );
-        fill_list!(watch_namespace, publish_address, streams);
+        fill_list!(watch_namespace, publish_address, streams, provider_trust, registry_plain_http);
         self.provider_part = file.provider_part;
         Ok(self)
     }

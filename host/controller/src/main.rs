@@ -2,6 +2,7 @@
 
 mod admin;
 mod args;
+mod component;
 mod config;
 mod default_certificate;
 mod dev;
@@ -9,6 +10,7 @@ mod identity;
 mod logging;
 mod manifests;
 mod plugin;
+mod provider;
 mod render;
 mod run;
 mod swap;

@@ -64,7 +64,7 @@ impl Controller {
         let chosen = options.controller_id.clone();
         chosen.as_deref().map(identity::check).transpose()?;
         let identity = ControllerIdentity::default();
-        let identify =
+        let telling =
             Identify { client: client.clone(), class: options.class().to_owned(), chosen, identity: identity.clone() };
         let loader = Loader::new(options.clone(), keys.clone(), sandbox_metrics, identity)?;
         let Loaded { plugin, fingerprint } = loader.load().await?;
@@ -80,7 +80,7 @@ impl Controller {
         let slot = Arc::new(Slot::new(plugin));
         let policy = options.swap_policy.unwrap_or_default();
         let swapper =
-            Swapper::new(loader, slot.clone(), fingerprint, previews, identify.clone(), policy, swap_metrics, events);
+            Swapper::new(loader, slot.clone(), fingerprint, previews, telling.clone(), policy, swap_metrics, events);
         let swapper = Arc::new(swapper);
         let admin = match admin {
             Some(address) => {
@@ -101,7 +101,7 @@ impl Controller {
             let run = async {
                 if asks_identity {
                     tokio::select! {
-                        told = identify.ensure() => told?,
+                        told = telling.ensure() => told?,
                         () = shutdown.cancelled() => return Ok(()),
                     }
                 }

@@ -130,10 +130,14 @@ fn signature_path(path: &Path) -> PathBuf {
 pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
     let wrong = |source| Error::File { path: path.to_owned(), source };
     let mut content = Vec::new();
+    let too_large = || io::Error::other(format!("it is larger than {MAX_FILE} bytes. Is it really a provider?"));
     let file = fs::File::open(path).map_err(wrong)?;
+    if file.metadata().map_err(wrong)?.len() > MAX_FILE {
+        return Err(wrong(too_large()));
+    }
     file.take(MAX_FILE + 1).read_to_end(&mut content).map_err(wrong)?;
     if content.len() as u64 > MAX_FILE {
-        return Err(wrong(io::Error::other(format!("it is larger than {MAX_FILE} bytes"))));
+        return Err(wrong(too_large()));
     }
     Ok(content)
 }

@@ -37,6 +37,20 @@ pub enum Error {
         source: io::Error,
     },
 
+    /// The file is not the one that was checked.
+    #[error(
+        "{} was changed after it was checked: its digest should be sha256:{expected} and is sha256:{found}. Nothing of it \
+         was used. Try again if somebody just replaced it; else find out who did", path.display()
+    )]
+    Exchanged {
+        /// The file.
+        path: PathBuf,
+        /// The digest of what was checked, in hexadecimal.
+        expected: String,
+        /// The digest of what is there, in hexadecimal.
+        found: String,
+    },
+
     /// The file holds something else.
     #[error("{} is not a WebAssembly component: {found}", path.display())]
     NotAComponent {

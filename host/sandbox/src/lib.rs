@@ -42,6 +42,7 @@ pub use configuration::ProviderConfiguration;
 pub use engine::{Sandbox, SandboxOptions};
 pub use error::Error;
 pub use grants::identity::ControllerIdentity;
+pub use load::{Inspection, Source};
 pub use metrics::Metrics;
 pub use plugin::{Change, Plan, PlanError, Plugin};
 pub use slot::Slot;

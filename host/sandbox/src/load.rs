@@ -2,6 +2,8 @@
 
 mod bytes;
 pub(crate) mod imports;
+mod inspect;
+mod source;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -11,18 +13,40 @@ use lb_model::{
     types::Descriptor,
 };
 use tokio::task::spawn_blocking;
-use wasmtime::component::Component;
+use wasmtime::{Engine, component::Component};
 
 use crate::{
     Error, Metrics, Plugin, ProviderConfiguration, Sandbox,
-    call::Caller,
-    configuration::{Grants, HttpGrant},
+    call::{CallContext, Caller},
+    configuration::{Grants, HttpGrant, Limits},
     grants::{self, Granted, GrantedDirectory, http::HttpClients},
     http::HttpClient,
     subscription::Subscriptions,
 };
 use bytes::ComponentFile;
 use imports::Imports;
+
+pub use inspect::Inspection;
+pub use source::Source;
+
+/// A component that may become a provider: it is compiled, and nothing of it has run.
+struct Compiled {
+    engine: Engine,
+    component: Component,
+    imports: Imports,
+    /// SHA-256 of its bytes, in hexadecimal.
+    digest: String,
+    size: u64,
+}
+
+impl Compiled {
+    /// A linker with what it imports, and the proof that it exports what a provider has to.
+    fn link(&self, name: &Path) -> Result<PluginPre<CallContext>, Error> {
+        let linked = grants::link(&self.engine, &self.imports);
+        let linked = linked.and_then(|linker| linker.instantiate_pre(&self.component)).and_then(PluginPre::new);
+        linked.map_err(|error| Error::World { path: name.to_owned(), reason: format!("{error:#}") })
+    }
+}
 
 impl Sandbox {
     /// Loads a provider: reads its file, checks its imports against the grants before any of it runs, compiles it or
@@ -34,34 +58,19 @@ impl Sandbox {
     /// Says what is wrong and what to do; see [`Error`]. Nothing of what runs is changed.
     pub async fn load(
         &self,
-        path: &Path,
+        source: impl Into<Source<'_>>,
         configuration: ProviderConfiguration,
         keys: Arc<dyn KeySource>,
         metrics: Arc<Metrics>,
     ) -> Result<Plugin, Error> {
+        let source = source.into();
+        let path = source.name;
         configuration.validate()?;
         let ProviderConfiguration { settings, grants, limits } = configuration;
-        // A stack of 64 MiB at most was checked above.
-        let engine = self.engine(usize::try_from(limits.stack_bytes).unwrap_or(usize::MAX))?;
-        let file = blocking({
-            let path = path.to_owned();
-            move || ComponentFile::read(&path)
-        })
-        .await?;
-        let digest = file.digest();
-        let component = blocking({
-            let (engine, path) = (engine.clone(), path.to_owned());
-            move || {
-                let compiled = Component::from_binary(&engine, &file.bytes);
-                compiled.map_err(|error| Error::Compile { path, reason: format!("{error:#}") })
-            }
-        })
-        .await?;
-        let imports = Imports::read(path, &component.component_type(), &engine)?;
-        imports.check(path, &grants)?;
-        let unfit = |error: wasmtime::Error| Error::World { path: path.to_owned(), reason: format!("{error:#}") };
-        let linker = grants::link(&engine, &imports).map_err(unfit)?;
-        let component = linker.instantiate_pre(&component).and_then(PluginPre::new).map_err(unfit)?;
+        let compiled = self.compile(source, &limits).await?;
+        compiled.imports.check(path, &grants)?;
+        let component = compiled.link(path)?;
+        let Compiled { engine, imports, digest, .. } = compiled;
         let granted = Arc::new(self.grant(&grants, keys, &metrics).await?);
         let mut caller = Caller {
             engine,
@@ -86,6 +95,29 @@ impl Sandbox {
         let http = &caller.granted.http;
         let subscriptions = Subscriptions::open(&caller.provider, &grants.subscriptions, http, &caller.metrics)?;
         Ok(Plugin::new(caller, descriptor, settings, digest, grants, subscriptions))
+    }
+
+    /// Reads a component, makes sure that it is the one that is meant, and compiles it or takes it from the cache.
+    async fn compile(&self, source: Source<'_>, limits: &Limits) -> Result<Compiled, Error> {
+        // A stack of 64 MiB at most was checked with the configuration.
+        let engine = self.engine(usize::try_from(limits.stack_bytes).unwrap_or(usize::MAX))?;
+        let Source { path, name, digest } = source;
+        let file = blocking({
+            let (path, name, expected) = (path.to_owned(), name.to_owned(), digest.map(str::to_owned));
+            move || ComponentFile::read(&path, &name, expected.as_deref())
+        })
+        .await?;
+        let (digest, size) = (file.digest.clone(), file.bytes.len() as u64);
+        let component = blocking({
+            let (engine, path) = (engine.clone(), name.to_owned());
+            move || {
+                let compiled = Component::from_binary(&engine, &file.bytes);
+                compiled.map_err(|error| Error::Compile { path, reason: format!("{error:#}") })
+            }
+        })
+        .await?;
+        let imports = Imports::read(name, &component.component_type(), &engine)?;
+        Ok(Compiled { engine, component, imports, digest, size })
     }
 
     /// A plugin that was shut down, ready to be called again: the same component with the same configuration. What the

@@ -16,7 +16,7 @@ use crate::{
 
 /// The longest name that Rancher takes.
 const LONGEST_NAME: usize = 255;
-/// How long a certificate outlives its use, or its making, in milliseconds: whoever made it is about to use it.
+/// How old an unused certificate is at least when it is removed, in milliseconds: whoever made it is about to use it.
 const GRACE: i64 = 10 * 60 * 1000;
 /// The same where only our own clock can tell, which may be wrong.
 const GRACE_BY_OUR_CLOCK: i64 = 60 * 60 * 1000;

@@ -8,8 +8,11 @@ use std::{
 
 use anyhow::{Result, ensure};
 
-use super::{Controller, PUBLISHED, plugins};
-use crate::{Client, World, ports};
+use super::{Controller, PUBLISHED};
+use crate::{Client, World, ports, provider};
+
+/// What explains a test that fails.
+const LOG_LEVEL: &str = "info,lb_kubernetes=debug,lb_sandbox=debug,lb_controller=debug,provider=debug";
 
 /// The command line of a controller in the making.
 pub struct Builder<'world> {
@@ -24,13 +27,14 @@ pub struct Builder<'world> {
     state: Option<PathBuf>,
     plugins: Option<PathBuf>,
     config: Option<String>,
+    log_level: String,
 }
 
 impl<'world> Builder<'world> {
     pub(crate) fn new(world: &'world World) -> Self {
         Self {
             world,
-            provider: "nginx".to_owned(),
+            provider: provider::name(),
             class: world.class.clone(),
             controller_name: world.controller_name.clone(),
             publish: Some(PUBLISHED.to_owned()),
@@ -40,10 +44,11 @@ impl<'world> Builder<'world> {
             state: None,
             plugins: None,
             config: None,
+            log_level: LOG_LEVEL.to_owned(),
         }
     }
 
-    /// Another provider than nginx, one that knows its addresses by itself.
+    /// Another provider than that of the run, one that knows its addresses by itself.
     #[must_use]
     pub fn provider(mut self, name: &str) -> Self {
         name.clone_into(&mut self.provider);
@@ -116,6 +121,13 @@ impl<'world> Builder<'world> {
         self
     }
 
+    /// Another log level than the one of all tests.
+    #[must_use]
+    pub fn log_level(mut self, level: &str) -> Self {
+        level.clone_into(&mut self.log_level);
+        self
+    }
+
     /// Starts it and waits until it is ready.
     pub async fn start(self) -> Result<Controller> {
         let controller = self.spawn()?;
@@ -129,7 +141,10 @@ impl<'world> Builder<'world> {
         // nginx's workers run as another user where the test runs as root.
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))?;
         let (http, https, admin) = (ports::free()?, ports::free()?, ports::free()?);
-        let plugins = self.plugins.map_or_else(plugins, Ok)?;
+        let plugins = match self.plugins {
+            Some(plugins) => plugins,
+            None => provider::plugin_directory(&self.provider, directory.path())?,
+        };
         let component = plugins.join(format!("{}.wasm", self.provider));
         ensure!(component.is_file(), "{} is missing; build it: cargo xtask plugins", component.display());
         let mut arguments = vec![
@@ -144,7 +159,7 @@ impl<'world> Builder<'world> {
             format!("--state-dir={}", self.state.unwrap_or_else(|| directory.path().join("state")).display()),
             format!("--leader-elect={}", self.leader_elect),
             "--log-format=json".to_owned(),
-            "--log-level=info,lb_kubernetes=debug,lb_sandbox=debug,lb_controller=debug,provider=debug".to_owned(),
+            format!("--log-level={}", self.log_level),
         ];
         if let Some(address) = self.publish {
             // A data plane on this machine, on ports that nobody else has.

@@ -2,7 +2,12 @@
 
 use anyhow::{Context, Result, ensure};
 use lb_rancher_double::Fault;
-use lb_tests::{World, certificates::self_signed, eventually, ingress, prefix, rancher::Rancher};
+use lb_tests::{
+    World,
+    certificates::self_signed,
+    eventually, ingress, prefix,
+    rancher::{LoadBalancer, Rancher},
+};
 use serde_json::Value;
 
 use super::{WEB, beside, rule_beside, web};
@@ -20,7 +25,7 @@ async fn weakness_01_a_recreation_waits_for_the_end_of_the_removal_and_holds_nob
     rancher.hold_removal(before.id());
     // The one change that the API refuses to a service that exists.
     world.apply(web().annotation("io.rancher.scheduler.global", "true")).await?;
-    rancher.becomes(&world, "web", "goes away", |balancer| balancer.is_leaving()).await?;
+    rancher.becomes(&world, "web", "goes away", LoadBalancer::is_leaving).await?;
 
     world.apply(beside("neighbour", 81)).await?;
     rancher.serves(&world, "neighbour", &[&rule_beside("neighbour", 81)]).await?;
@@ -28,7 +33,7 @@ async fn weakness_01_a_recreation_waits_for_the_end_of_the_removal_and_holds_nob
     ensure!(rancher.balancer(&world, "web")?.id() == before.id(), "the name is taken, and something else has it");
     rancher.release_removal(before.id());
 
-    let is_new = |balancer: &lb_tests::rancher::LoadBalancer| balancer.is_active() && balancer.id() != before.id();
+    let is_new = |balancer: &LoadBalancer| balancer.is_active() && balancer.id() != before.id();
     let after = rancher.becomes(&world, "web", "is another one", is_new).await?;
     assert_eq!((after.name(), &after.rules), (before.name(), &before.rules));
     assert_eq!(after.labels().get("io.rancher.scheduler.global").map(String::as_str), Some("true"));
@@ -102,7 +107,7 @@ async fn weakness_03_the_create_carries_the_whole_configuration() -> Result<()> 
 
     // What was missing comes with one update.
     rancher.know(&world, "late").await?;
-    let both = |balancer: &lb_tests::rancher::LoadBalancer| balancer.is_active() && balancer.rules.len() == 4;
+    let both = |balancer: &LoadBalancer| balancer.is_active() && balancer.rules.len() == 4;
     let served = rancher.becomes(&world, "web", "serves both", both).await?;
     assert_eq!(served.rules[0], "http://web.test:80/late -> late:9090", "the longer path is matched first");
     assert_eq!(rancher.asked().count("PUT", "/loadbalancerservices/*"), 1);

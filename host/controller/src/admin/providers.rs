@@ -46,10 +46,10 @@ pub(super) async fn act(
 ) -> Response {
     if !peer.ip().to_canonical().is_loopback() {
         let hint = "changes are taken from this machine only: use `kubectl port-forward` or `kubectl exec`";
-        return refuse(StatusCode::FORBIDDEN, hint.to_owned());
+        return refuse(StatusCode::FORBIDDEN, hint);
     }
     if headers.contains_key(header::ORIGIN) {
-        return refuse(StatusCode::FORBIDDEN, "changes are not taken from web pages".to_owned());
+        return refuse(StatusCode::FORBIDDEN, "changes are not taken from web pages");
     }
     let running = admin.swapper.slot.current().name().to_owned();
     if name != running {
@@ -72,12 +72,13 @@ pub(super) async fn act(
             let status = if asked_for { StatusCode::OK } else { StatusCode::CONFLICT };
             (status, Json(json!(attempt))).into_response()
         }
-        Ok(Ok(None)) => refuse(StatusCode::CONFLICT, "there is no version to do that with".to_owned()),
+        Ok(Ok(None)) => refuse(StatusCode::CONFLICT, "there is no version to do that with"),
         Ok(Err(action)) => refuse(StatusCode::NOT_FOUND, format!("there is no action {action:?}; there are {ACTIONS}")),
         Err(panicked) => refuse(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()),
     }
 }
 
-fn refuse(status: StatusCode, message: String) -> Response {
+fn refuse(status: StatusCode, message: impl Into<String>) -> Response {
+    let message = message.into();
     (status, Json(json!({"error": message}))).into_response()
 }

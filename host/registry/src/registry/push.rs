@@ -1,7 +1,6 @@
 use std::{
     collections::BTreeMap,
     fmt, fs,
-    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -42,6 +41,16 @@ impl Package {
     /// Reads a component, and the configuration beside it if there is one (`nginx.yaml` for `nginx.wasm`), which becomes
     /// the [`Proposal`] of the artifact.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
+        let beside = path.with_extension("yaml");
+        match fs::exists(&beside) {
+            Ok(true) => Self::from_files(path, Some(&beside)),
+            Ok(false) => Self::from_files(path, None),
+            Err(source) => Err(Error::File { path: beside, source }),
+        }
+    }
+
+    /// Reads a component, and the configuration that becomes the [`Proposal`] of the artifact, if there is to be one.
+    pub fn from_files(path: &Path, configuration: Option<&Path>) -> Result<Self, Error> {
         let wrong = |path: &Path, reason: String| Error::Package { path: path.to_owned(), reason };
         let component = read_file(path)?;
         let config = Config::of(&component).map_err(|reason| wrong(path, reason))?;
@@ -49,14 +58,11 @@ impl Package {
         if let Some(name) = path.file_name() {
             annotations.insert(TITLE.to_owned(), name.to_string_lossy().into_owned());
         }
-        let sidecar = path.with_extension("yaml");
-        match fs::read_to_string(&sidecar) {
-            Ok(text) => {
-                Proposal::read(&text).map_err(|reason| wrong(&sidecar, reason))?;
-                annotations.insert(CONFIGURATION.to_owned(), text);
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(source) => return Err(Error::File { path: sidecar, source }),
+        if let Some(configuration) = configuration {
+            let text = fs::read_to_string(configuration);
+            let text = text.map_err(|source| Error::File { path: configuration.to_owned(), source })?;
+            Proposal::read(&text).map_err(|reason| wrong(configuration, reason))?;
+            annotations.insert(CONFIGURATION.to_owned(), text);
         }
         Ok(Self { path: path.to_owned(), component: component.into(), config: config.write().into(), annotations })
     }

@@ -89,9 +89,9 @@ fn cause(error: &(dyn StdError + 'static)) -> String {
     format!("{}{hint}", chain(error))
 }
 
-/// What the layers of the client say of a connection that cannot be made, or of a request that cannot be sent: what the
-/// failure says already.
-const LAYERS: [&str; 3] = ["error sending request", "client error (", "tcp connect error"];
+/// What the layers of the client say of a request that cannot be sent, and their sources say better.
+const LAYERS: [&str; 5] =
+    ["error sending request", "client error (", "tcp connect error", "dns error", "error resolving DNS"];
 
 /// The texts of an error and its sources, without those that say the same again.
 fn chain(error: &(dyn StdError + 'static)) -> String {

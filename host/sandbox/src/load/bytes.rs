@@ -1,5 +1,5 @@
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, Read},
     path::Path,
 };
@@ -14,35 +14,49 @@ const MAX_SIZE: u64 = 512 << 20;
 /// The content of a file that says it is a component.
 pub(super) struct ComponentFile {
     pub(super) bytes: Vec<u8>,
+    /// SHA-256, in hexadecimal.
+    pub(super) digest: String,
 }
 
 impl ComponentFile {
-    pub(super) fn read(path: &Path) -> Result<Self, Error> {
+    /// Reads it. With an `expected` digest, any other content is refused. Errors call it `name`.
+    pub(super) fn read(path: &Path, name: &Path, expected: Option<&str>) -> Result<Self, Error> {
         let bytes = read(path).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => Error::NotFound(path.to_owned()),
-            _ => Error::Read { path: path.to_owned(), source },
+            io::ErrorKind::NotFound => Error::NotFound(name.to_owned()),
+            _ => Error::Read { path: name.to_owned(), source },
         })?;
-        match other_format(&bytes) {
-            None => Ok(Self { bytes }),
-            Some(found) => Err(Error::NotAComponent { path: path.to_owned(), found: found.to_owned() }),
+        if let Some(found) = other_format(&bytes) {
+            return Err(Error::NotAComponent { path: name.to_owned(), found: found.to_owned() });
         }
-    }
-
-    /// SHA-256, in hexadecimal.
-    pub(super) fn digest(&self) -> String {
-        hex::encode(Sha256::digest(&self.bytes))
+        let digest = hex::encode(Sha256::digest(&bytes));
+        match expected {
+            Some(expected) if expected != digest => {
+                Err(Error::Exchanged { path: name.to_owned(), expected: expected.to_owned(), found: digest })
+            }
+            _ => Ok(Self { bytes, digest }),
+        }
     }
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let metadata = fs::metadata(path)?;
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(io::Error::other("it is not a file"));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(MAX_SIZE)).unwrap_or(0));
-    File::open(path)?.take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
+    let too_large = |size: u64| {
+        io::Error::other(format!(
+            "it has {size} bytes, of {MAX_SIZE} at most. Is it really a provider? They have a few MB"
+        ))
+    };
+    // Nothing is read of what is too large, and the end is looked for in what grows meanwhile.
+    if metadata.len() > MAX_SIZE {
+        return Err(too_large(metadata.len()));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+    file.take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_SIZE {
-        return Err(io::Error::other(format!("it is larger than {MAX_SIZE} bytes")));
+        return Err(too_large(bytes.len() as u64));
     }
     Ok(bytes)
 }

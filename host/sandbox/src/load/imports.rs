@@ -29,8 +29,8 @@ pub(crate) enum Capability {
 impl Capability {
     const ALL: [Self; 6] = [Self::Files, Self::Services, Self::Keys, Self::KeyReveal, Self::Http, Self::Subscriptions];
 
-    /// The name of its interface, if it has one.
-    fn name(self) -> &'static str {
+    /// What it is called, which for all that can be imported is the name of its interface.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Files => "files",
             Self::Services => "services",
@@ -60,6 +60,10 @@ impl Capability {
 /// What a component imports.
 #[derive(Debug, Default)]
 pub(crate) struct Imports {
+    /// As they stand in the component.
+    pub(crate) names: Vec<String>,
+    /// The version of the contract that it was built for.
+    pub(crate) contract: String,
     pub(crate) capabilities: BTreeSet<Capability>,
     pub(crate) wasi: bool,
     /// Whether it asks who the controller is.
@@ -69,11 +73,12 @@ pub(crate) struct Imports {
 impl Imports {
     /// Reads them. Fails if the component is no provider, or imports what no operator can grant.
     pub(crate) fn read(path: &Path, component: &Component, engine: &Engine) -> Result<Self, Error> {
-        check_exports(path, component, engine)?;
-        let mut imports = Self::default();
+        let contract = contract_version(path, component, engine)?;
+        let mut imports = Self { contract, ..Self::default() };
         let mut unknown = Vec::new();
         // An interface without functions only gives types to others.
         for (name, _) in component.imports(engine).filter(|(_, item)| has_functions(item, engine)) {
+            imports.names.push(name.to_owned());
             let Some(interface) = name.strip_prefix(PACKAGE) else {
                 if is_wasi(name) {
                     imports.wasi = true;
@@ -82,11 +87,12 @@ impl Imports {
                 }
                 continue;
             };
-            if !is_supported(interface) {
+            let (interface, version) = interface.split_once('@').unwrap_or((interface, ""));
+            if !is_supported(version) {
                 let reason = format!("it imports {name}, {OTHER_VERSION}");
                 return Err(Error::World { path: path.to_owned(), reason });
             }
-            match interface.split('@').next().unwrap_or_default() {
+            match interface {
                 "log" | "clock" | "random" => {}
                 "identity" => imports.identity = true,
                 interface => match Capability::named(interface) {
@@ -104,40 +110,68 @@ impl Imports {
 
     /// Fails with all that is missing, and the configuration that would grant it.
     pub(crate) fn check(&self, path: &Path, grants: &Grants) -> Result<(), Error> {
+        refuse(path, &self.missing(grants))
+    }
+
+    fn missing(&self, grants: &Grants) -> Vec<Missing> {
         let mut needed = self.capabilities.clone();
         // What a service or a key is kept in.
         if needed.contains(&Capability::Services) || needed.contains(&Capability::Keys) {
             needed.insert(Capability::Files);
         }
-        let missing = needed.into_iter().filter(|capability| !capability.is_granted(grants)).map(Missing::capability);
-        refuse(path, &missing.collect::<Vec<_>>())
+        needed.into_iter().filter(|capability| !capability.is_granted(grants)).map(Missing::capability).collect()
     }
 }
 
 /// Fails if the provider says that it wants a grant that it did not get. Imports tell capabilities only; this tells names.
 pub(crate) fn check_wanted(path: &Path, descriptor: &Descriptor, grants: &Grants) -> Result<(), Error> {
-    let mut missing = Vec::new();
-    for wanted in &descriptor.grants {
-        let Some(capability) = Capability::named(&wanted.capability) else {
+    check_capabilities(path, descriptor)?;
+    refuse(path, &wanted(descriptor, grants))
+}
+
+/// Fails with all that is missing for the imports and by name, each thing once.
+pub(crate) fn check_all(path: &Path, imports: &Imports, descriptor: &Descriptor, grants: &Grants) -> Result<(), Error> {
+    let mut missing = wanted(descriptor, grants);
+    for imported in imports.missing(grants) {
+        if !missing.iter().any(|known| known.capability == imported.capability) {
+            missing.push(imported);
+        }
+    }
+    refuse(path, &missing)
+}
+
+/// Fails if the provider wants what no operator can grant.
+pub(crate) fn check_capabilities(path: &Path, descriptor: &Descriptor) -> Result<(), Error> {
+    match descriptor.grants.iter().find(|wanted| Capability::named(&wanted.capability).is_none()) {
+        None => Ok(()),
+        Some(wanted) => {
             let reason = format!("it wants `{}`, which is no capability", wanted.capability.escape_debug());
-            return Err(Error::Descriptor { path: path.to_owned(), reason });
-        };
+            Err(Error::Descriptor { path: path.to_owned(), reason })
+        }
+    }
+}
+
+/// What the provider asks for and did not get.
+fn wanted(descriptor: &Descriptor, grants: &Grants) -> Vec<Missing> {
+    let missing = descriptor.grants.iter().filter_map(|wanted| {
+        let capability = Capability::named(&wanted.capability)?;
         let is_granted = match capability {
             Capability::Services => grants.services.contains_key(&wanted.name),
             Capability::Http => grants.http.contains_key(&wanted.name),
             Capability::Subscriptions => grants.subscriptions.contains_key(&wanted.name),
             other => other.is_granted(grants),
         };
-        if !is_granted {
-            missing.push(Missing { capability, name: printable(&wanted.name), reason: printable(&wanted.reason) });
-        }
-    }
-    refuse(path, &missing)
+        let missing = Missing { capability, name: printable(&wanted.name), reason: printable(&wanted.reason) };
+        (!is_granted).then_some(missing)
+    });
+    missing.collect()
 }
 
-/// What to call a provider that has not told its name: its file without ending.
+/// What to call a provider that has not told its name: its file without ending, its repository without tag and digest.
 pub(crate) fn provider_name(path: &Path) -> String {
-    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.split([':', '@']).next().unwrap_or_default();
+    name.strip_suffix(".wasm").unwrap_or(name).to_owned()
 }
 
 /// One thing that is not granted.
@@ -209,13 +243,16 @@ fn advice(missing: &[Missing], provider: &str) -> String {
     format!("If it may have this, grant it in the provider's configuration:\n\ngrants:\n{yaml}")
 }
 
-fn check_exports(path: &Path, component: &Component, engine: &Engine) -> Result<(), Error> {
+/// The version of the contract that the component exports. Fails if that is another one than the host's, or there is none.
+fn contract_version(path: &Path, component: &Component, engine: &Engine) -> Result<String, Error> {
     let exports: Vec<_> = component.exports(engine).map(|(name, _)| name).collect();
-    let provider =
-        |name: &&&str| name.strip_prefix(PACKAGE).is_some_and(|rest| rest.split('@').next() == Some("provider"));
-    let reason = match exports.iter().find(provider) {
-        Some(name) if name.strip_prefix(PACKAGE).is_some_and(is_supported) => return Ok(()),
-        Some(name) => format!("it exports {name}, {OTHER_VERSION}"),
+    let provider = exports.iter().find_map(|name| {
+        let (interface, version) = name.strip_prefix(PACKAGE)?.split_once('@')?;
+        (interface == "provider").then_some((name, version))
+    });
+    let reason = match provider {
+        Some((_, version)) if is_supported(version) => return Ok(version.to_owned()),
+        Some((name, _)) => format!("it exports {name}, {OTHER_VERSION}"),
         None if exports.is_empty() => {
             format!("it exports nothing, a provider exports {PACKAGE}provider@{CONTRACT_VERSION}")
         }
@@ -227,10 +264,9 @@ fn check_exports(path: &Path, component: &Component, engine: &Engine) -> Result<
     Err(Error::World { path: path.to_owned(), reason })
 }
 
-/// Whether `<interface>@<version>` is of a version that this host has. Before 1.0, minor versions are incompatible.
-fn is_supported(interface: &str) -> bool {
+/// Whether the host has this version. Before 1.0, minor versions are incompatible.
+fn is_supported(version: &str) -> bool {
     let (minor, _patch) = CONTRACT_VERSION.rsplit_once('.').expect("three numbers");
-    let version = interface.split_once('@').map_or("", |(_, version)| version);
     version.strip_prefix(minor).is_some_and(|patch| patch.starts_with('.'))
 }
 
@@ -295,8 +331,8 @@ mod tests {
 
     #[test]
     fn versions_are_told_apart() {
-        assert!(is_supported("files@0.1.0") && is_supported("files@0.1.7"));
-        assert!(!is_supported("files@0.2.0") && !is_supported("files@0.10.0") && !is_supported("files"));
+        assert!(is_supported("0.1.0") && is_supported("0.1.7"));
+        assert!(!is_supported("0.2.0") && !is_supported("0.0.9") && !is_supported("0.10.0") && !is_supported(""));
         assert!(is_wasi("wasi:cli/stderr@0.2.6") && is_wasi("wasi:io/streams@0.2.0"));
         assert!(!is_wasi("wasi:http/outgoing-handler@0.2.0") && !is_wasi("wasi:cli/stderr@0.3.0"));
     }

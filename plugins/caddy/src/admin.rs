@@ -1,0 +1,77 @@
+use std::time::Duration;
+
+use lb_provider::{
+    Error, Host,
+    http::{Client, Error as HttpError, RequestBuilder, target},
+};
+use serde::{Deserialize, de::IgnoredAny};
+
+use crate::{names::Tier, render::Rendered, settings::Settings};
+
+/// How long Caddy may take to build a configuration.
+const LOAD: Duration = Duration::from_mins(1);
+
+/// A Caddy's admin endpoint.
+pub(crate) struct Admin<'a>(Client<'a>);
+
+/// What Caddy says of a configuration.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Loaded {
+    /// It is served.
+    Taken,
+    /// What was served before still is; the reason in Caddy's words.
+    Refused(String),
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
+}
+
+impl<'a> Admin<'a> {
+    /// The one that the operator granted. Caddy takes no order from a web page, which could not forge this header.
+    pub(crate) fn new(tier: Tier, settings: &Settings, host: &'a impl Host) -> Self {
+        let origin = format!("http://{}", settings.admin_address(tier));
+        Self(Client::new(host, tier.name()).header("origin", origin))
+    }
+
+    /// Whether Caddy serves the configuration of this name. It does not if nobody answers.
+    pub(crate) fn serves(&self, name: &str) -> Result<bool, Error> {
+        match self.0.get::<IgnoredAny>(target(&["id", name], &[])) {
+            Ok(_) => Ok(true),
+            Err(HttpError::Connect(_)) => Ok(false),
+            Err(error) if error.status() == Some(404) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Has Caddy serve a configuration. It builds all of it beside the one that it serves, and finishes what it began with
+    /// the old one.
+    pub(crate) fn load(&self, configuration: &Rendered) -> Result<Loaded, Error> {
+        let request = RequestBuilder::post("/load").body("application/json", configuration.json.clone());
+        match self.0.send(request.timeout(LOAD).idempotent()) {
+            Ok(_) => Ok(Loaded::Taken),
+            Err(error) if error.status() == Some(400) => {
+                let said = error.body().map_or_else(|| error.to_string(), |refusal: Refusal| refusal.error);
+                Ok(Loaded::Refused(said))
+            }
+            Err(error @ HttpError::Connect(_)) => Err(Error::from(error)
+                .explain("do the admin addresses in the settings name the ports of the HTTP grants' `base-url`s?")),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Adds what the operator may look at.
+trait Explain {
+    fn explain(self, hint: &str) -> Self;
+}
+
+impl Explain for Error {
+    fn explain(mut self, hint: &str) -> Self {
+        if let Self::Unavailable(retry) = &mut self {
+            retry.message = format!("{}; {hint}", retry.message);
+        }
+        self
+    }
+}

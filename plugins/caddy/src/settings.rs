@@ -1,0 +1,87 @@
+//! What the operator may set. `settings/schema.json` documents every key.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use serde::Deserialize;
+
+use crate::names::Tier;
+
+/// The settings. All have defaults, and a value that Caddy could not use is an error that names the key.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Settings {
+    pub(crate) edge_admin_address: AdminAddress,
+    pub(crate) router_admin_address: AdminAddress,
+    pub(crate) listen_addresses: Vec<IpAddr>,
+    pub(crate) grace_period_seconds: Within<1, 86_400>,
+    pub(crate) connect_timeout_milliseconds: Within<1, 86_400_000>,
+    pub(crate) idle_timeout_milliseconds: Within<1, 86_400_000>,
+    pub(crate) body_limit_bytes: Within<0, { 1 << 50 }>,
+    pub(crate) tries: Within<1, 100>,
+}
+
+impl Settings {
+    /// Where a Caddy takes orders.
+    pub(crate) fn admin_address(&self, tier: Tier) -> SocketAddr {
+        match tier {
+            Tier::Edge => self.edge_admin_address.0,
+            Tier::Router => self.router_admin_address.0,
+        }
+    }
+}
+
+/// JSON Schema of the settings.
+pub(crate) const SCHEMA: &str = include_str!("settings/schema.json");
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            edge_admin_address: AdminAddress(SocketAddr::from((Ipv4Addr::LOCALHOST, 2119))),
+            router_admin_address: AdminAddress(SocketAddr::from((Ipv4Addr::LOCALHOST, 2120))),
+            listen_addresses: vec![],
+            grace_period_seconds: Within(240),
+            connect_timeout_milliseconds: Within(5_000),
+            idle_timeout_milliseconds: Within(60_000),
+            body_limit_bytes: Within(100 << 20),
+            tries: Within(4),
+        }
+    }
+}
+
+/// Where Caddy takes orders: an address of this machine alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct AdminAddress(pub(crate) SocketAddr);
+
+impl TryFrom<String> for AdminAddress {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let shown = text.escape_debug();
+        let address: SocketAddr =
+            text.parse().map_err(|_| format!("`{shown}` is not an address with a port, for example 127.0.0.1:2119"))?;
+        if !address.ip().is_loopback() || address.port() == 0 {
+            return Err(format!("`{shown}` is not a port of the loopback address: who reaches it rules Caddy"));
+        }
+        Ok(Self(address))
+    }
+}
+
+/// A number from `MIN` to `MAX`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u64")]
+pub(crate) struct Within<const MIN: u64, const MAX: u64>(pub(crate) u64);
+
+impl<const MIN: u64, const MAX: u64> TryFrom<u64> for Within<MIN, MAX> {
+    type Error = String;
+
+    fn try_from(number: u64) -> Result<Self, String> {
+        if (MIN..=MAX).contains(&number) {
+            return Ok(Self(number));
+        }
+        Err(format!("{number} is not from {MIN} to {MAX}"))
+    }
+}
+
+#[cfg(test)]
+mod tests;
