@@ -155,13 +155,13 @@ mod tests {
     fn a_registry_is_found_by_name_with_port() {
         let auth = BASE64_STANDARD.encode("robot:a:b");
         let text = format!(
-            r#"{{"auths": {{"ghcr.io": {{"auth": "{auth}"}}, "r:5000": {{"username": "u", "password": "p"}}}}}}"#
+            r#"{{"auths": {{"registry.example": {{"auth": "{auth}"}}, "r:5000": {{"username": "u", "password": "p"}}}}}}"#
         );
-        assert_eq!(user(&text, "ghcr.io"), Some(("robot".to_owned(), "a:b".to_owned())));
+        assert_eq!(user(&text, "registry.example"), Some(("robot".to_owned(), "a:b".to_owned())));
         assert_eq!(user(&text, "r:5000"), Some(("u".to_owned(), "p".to_owned())));
         assert_eq!(user(&text, "r"), None);
-        assert_eq!(user(&text, "evil-ghcr.io"), None);
-        assert_eq!(user("{}", "ghcr.io"), None);
+        assert_eq!(user(&text, "evil-registry.example"), None);
+        assert_eq!(user("{}", "registry.example"), None);
     }
 
     #[test]
@@ -169,13 +169,13 @@ mod tests {
         let auth = BASE64_STANDARD.encode("me:secret\0\0");
         let text = format!(r#"{{"auths": {{"https://index.docker.io/v1/": {{"auth": "{auth}"}}}}}}"#);
         assert_eq!(user(&text, "docker.io"), Some(("me".to_owned(), "secret".to_owned())));
-        assert_eq!(user(&text, "ghcr.io"), None);
+        assert_eq!(user(&text, "registry.example"), None);
     }
 
     #[test]
     fn a_key_with_a_path_is_for_less_than_the_registry() {
-        let text = r#"{"auths": {"ghcr.io/team": {"username": "u", "password": "p"}}}"#;
-        assert_eq!(user(text, "ghcr.io"), None);
+        let text = r#"{"auths": {"registry.example/team": {"username": "u", "password": "p"}}}"#;
+        assert_eq!(user(text, "registry.example"), None);
     }
 
     #[test]

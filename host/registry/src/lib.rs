@@ -13,7 +13,7 @@
 //!
 //! let registry = Registry::new(Options::new("/var/lib/lb-controller/registry"))?;
 //! let trust = Trust::from_files(&["team.pub".into()])?;
-//! let reference = Reference::parse("oci://ghcr.io/team/nginx:1.2.0")?;
+//! let reference = Reference::parse("oci://registry.example/team/nginx:1.2.0")?;
 //! let pulled = registry.pull(&reference, Some(&trust)).await?;
 //! println!("{} is at {}", pulled.digest(), pulled.path().display());
 //! # Ok(())

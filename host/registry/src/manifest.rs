@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     fn reference() -> Reference {
-        Reference::parse("oci://ghcr.io/team/nginx:1").unwrap()
+        Reference::parse("oci://registry.example/team/nginx:1").unwrap()
     }
 
     fn artifact() -> Manifest {

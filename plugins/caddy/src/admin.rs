@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use lb_provider::{
-    Error, Host,
+    Error, Host, RetryAfter,
     http::{Client, Error as HttpError, RequestBuilder, target},
 };
 use serde::{Deserialize, de::IgnoredAny};
@@ -55,23 +55,16 @@ impl<'a> Admin<'a> {
                 let said = error.body().map_or_else(|| error.to_string(), |refusal: Refusal| refusal.error);
                 Ok(Loaded::Refused(said))
             }
-            Err(error @ HttpError::Connect(_)) => Err(Error::from(error)
-                .explain("do the admin addresses in the settings name the ports of the HTTP grants' `base-url`s?")),
+            Err(error @ HttpError::Connect(_)) => Err(unreachable(&error)),
             Err(error) => Err(error.into()),
         }
     }
 }
 
-/// Adds what the operator may look at.
-trait Explain {
-    fn explain(self, hint: &str) -> Self;
-}
-
-impl Explain for Error {
-    fn explain(mut self, hint: &str) -> Self {
-        if let Self::Unavailable(retry) = &mut self {
-            retry.message = format!("{}; {hint}", retry.message);
-        }
-        self
-    }
+/// Caddy runs, so its admin endpoint is likely elsewhere.
+fn unreachable(error: &HttpError) -> Error {
+    let message = format!(
+        "http: {error}; do the admin addresses in the settings name the ports of the HTTP grants' `base-url`s?"
+    );
+    Error::Unavailable(RetryAfter { message, after: None })
 }

@@ -22,8 +22,8 @@ fn all_parts_are_told_apart() {
 #[test]
 fn a_reference_is_written_as_it_is_read() {
     for text in [
-        "oci://ghcr.io/team/nginx:1.2.0".to_owned(),
-        format!("oci://ghcr.io/team/nginx@{DIGEST}"),
+        "oci://registry.example/team/nginx:1.2.0".to_owned(),
+        format!("oci://registry.example/team/nginx@{DIGEST}"),
         format!("oci://[::1]:5000/nginx:v1@{DIGEST}"),
         "oci://[fd00::1]/nginx:v1".to_owned(),
         "oci://10.0.0.1:5000/a__b/c-d.e:_x".to_owned(),
@@ -34,8 +34,8 @@ fn a_reference_is_written_as_it_is_read() {
 
 #[test]
 fn without_tag_and_digest_it_is_the_latest() {
-    assert_eq!(parse("oci://ghcr.io/nginx").tag(), Some("latest"));
-    assert_eq!(parse(&format!("oci://ghcr.io/nginx@{DIGEST}")).tag(), None);
+    assert_eq!(parse("oci://registry.example/nginx").tag(), Some("latest"));
+    assert_eq!(parse(&format!("oci://registry.example/nginx@{DIGEST}")).tag(), None);
 }
 
 #[test]
@@ -59,35 +59,35 @@ fn this_machine_is_known_in_every_spelling() {
 fn what_is_wrong_is_told() {
     for (text, expected) in [
         ("nginx", "does not begin with oci://"),
-        ("https://ghcr.io/nginx", "does not begin with oci://"),
+        ("https://registry.example/nginx", "does not begin with oci://"),
         ("oci://", "registry \"\" is missing"),
         ("oci:///nginx", "registry \"\" is missing"),
-        ("oci://ghcr.io", "repository \"\" is missing"),
-        ("oci://ghcr.io/", "repository \"\" is missing"),
-        ("oci://ghcr.io:0/nginx", "port"),
-        ("oci://ghcr.io:99999/nginx", "port"),
-        ("oci://ghcr.io:/nginx", "port"),
+        ("oci://registry.example", "repository \"\" is missing"),
+        ("oci://registry.example/", "repository \"\" is missing"),
+        ("oci://registry.example:0/nginx", "port"),
+        ("oci://registry.example:99999/nginx", "port"),
+        ("oci://registry.example:/nginx", "port"),
         ("oci://gh_cr.io/nginx", "neither a host name"),
         ("oci://::1/nginx", "brackets"),
-        ("oci://ghcr.io/Team/nginx", "upper case"),
-        ("oci://ghcr.io/team//nginx", "between slashes"),
-        ("oci://ghcr.io/../nginx", "between slashes"),
-        ("oci://ghcr.io/team/nginx?x=y", "between slashes"),
-        ("oci://ghcr.io/nginx:", "tag \"\" is missing"),
-        ("oci://ghcr.io/nginx:-x", "tag \"-x\""),
-        ("oci://ghcr.io/nginx:a/b", "tag \"a/b\""),
-        ("oci://ghcr.io/nginx@sha256:12", "64 of 0-9 a-f"),
-        ("oci://ghcr.io/nginx@latest", "a digest is `sha256:`"),
+        ("oci://registry.example/Team/nginx", "upper case"),
+        ("oci://registry.example/team//nginx", "between slashes"),
+        ("oci://registry.example/../nginx", "between slashes"),
+        ("oci://registry.example/team/nginx?x=y", "between slashes"),
+        ("oci://registry.example/nginx:", "tag \"\" is missing"),
+        ("oci://registry.example/nginx:-x", "tag \"-x\""),
+        ("oci://registry.example/nginx:a/b", "tag \"a/b\""),
+        ("oci://registry.example/nginx@sha256:12", "64 of 0-9 a-f"),
+        ("oci://registry.example/nginx@latest", "a digest is `sha256:`"),
     ] {
         let error = refused(text);
         assert!(error.contains(expected) && error.contains("The form is"), "{text}: {error}");
     }
-    assert!(refused(&format!("oci://ghcr.io/{}", "a".repeat(256))).contains("255"));
-    assert!(refused(&format!("oci://ghcr.io/nginx:{}", "a".repeat(129))).contains("128"));
+    assert!(refused(&format!("oci://registry.example/{}", "a".repeat(256))).contains("255"));
+    assert!(refused(&format!("oci://registry.example/nginx:{}", "a".repeat(129))).contains("128"));
 }
 
 #[test]
 fn a_password_is_not_repeated() {
-    let error = refused("oci://me:hunter2@ghcr.io/nginx");
+    let error = refused("oci://me:hunter2@registry.example/nginx");
     assert!(error.contains("config.json") && !error.contains("hunter2"), "{error}");
 }

@@ -51,7 +51,9 @@ impl Activation<'_> {
                 }
                 continue;
             }
-            let Some((culprit, said)) = self.culprit(tier)? else {
+            let culprit = self.culprit(tier)?;
+            self.files.remove(CANDIDATE)?;
+            let Some((culprit, said)) = culprit else {
                 self.state.set_incomplete(Some(&reason))?;
                 return Err(Error::Denied(format!("Caddy refuses its configuration: {}", summary(&reason))));
             };
@@ -119,7 +121,6 @@ impl Activation<'_> {
                 None => taken = middle,
             }
         }
-        self.files.remove(CANDIDATE)?;
         Ok(Some((parts[taken].clone(), reason)))
     }
 }
