@@ -22,6 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     collect(&root.join("sdk/src"), "vendor/sdk/src/", &mut vendored)?;
     collect(&root.join("wit"), "vendor/wit/", &mut vendored)?;
     vendored.insert("vendor/sdk/Cargo.toml".to_owned(), manifest);
+    // `cargo fmt` of the project formats what lies in it, too.
+    vendored.insert("vendor/sdk/rustfmt.toml".to_owned(), root.join("rustfmt.toml"));
 
     let mut code = String::new();
     for (name, comment, files) in [

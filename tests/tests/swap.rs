@@ -1,6 +1,7 @@
 //! A provider is swapped while traffic flows, and nobody notices but who asks.
 
 use std::{
+    collections::BTreeSet,
     fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
@@ -207,5 +208,46 @@ async fn a_version_that_would_change_something_is_refused_by_policy_and_changes_
     plugins.replace(&build(7)?)?;
     swap_is(&controller, "swapped", &before["digest"]).await?;
     controller.serves("shop.test", "/", "shop").await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_controller_killed_at_any_line_of_a_swap_comes_back_with_one_version_or_the_other() -> Result<()> {
+    let world = World::start("swap-killed").await?;
+    let shop = world.workload("shop", 1).await?;
+    world.apply(ingress("rules").rule("shop.test", [prefix("/", "shop")])).await?;
+    let plugins = PluginDirectory::new()?;
+    let mut controller = world.controller().plugins(plugins.path()).start().await?;
+    controller.serves("shop.test", "/", "shop").await?;
+    let traffic = Traffic::start(controller.client, "shop.test", "/", 2);
+    traffic.settles_on(&shop.pods()).await?;
+
+    // Which lines there are is seen in a swap that nobody disturbs; a change after it is part of it.
+    let change = async |number: u32| -> Result<String> {
+        let host = format!("after-{number}.test");
+        plugins.replace(&build(number)?)?;
+        world.apply(ingress(&format!("after-{number}")).rule(&host, [prefix("/", "shop")])).await?;
+        Ok(host)
+    };
+    let mut log = controller.log()?;
+    log.read()?;
+    let before = provider(&controller).await?["digest"].clone();
+    let host = change(0).await?;
+    swap_is(&controller, "swapped", &before).await?;
+    controller.serves(&host, "/", "shop").await?;
+    let lines: BTreeSet<String> = log.read()?.into_iter().collect();
+    ensure!(lines.contains("the provider is swapped"), "no swap was seen: {lines:?}");
+
+    for (line, number) in lines.iter().zip(1..) {
+        let mut log = controller.log()?;
+        log.read()?;
+        let host = change(number).await?;
+        controller.kill_at(log, line).with_context(|| format!("at {line:?}"))?;
+        traffic.flows(20).await?;
+        controller.spawn()?;
+        controller.ready().await?;
+        controller.serves(&host, "/", "shop").await.with_context(|| format!("killed at {line:?}"))?;
+    }
+    ensure!(traffic.failures().is_empty(), "{:?}", traffic.failures());
     Ok(())
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     command::{find_program, run},
-    demo, plugins, prerequisites,
+    demo, guide, plugins, prerequisites,
     terminal::{Step, headline},
     workspace::Workspace,
 };
@@ -27,6 +27,9 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
     let mut step = Step::begin("lb-controller");
     demo::build_programs(workspace, &mut step, &["lb-controller"])?;
     step.done("");
+
+    headline("Guide", "a new provider, outside the checkout");
+    guide::guide(workspace)?;
 
     headline("Tests", "");
     cargo_step(workspace, "documentation tests", &["test", "--locked", "--workspace", "--doc"])?;
@@ -56,6 +59,16 @@ fn end_to_end_with_caddy(workspace: &Workspace) -> Result<()> {
     run(&mut step, &mut cargo, &workspace.target.join("xtask-caddy.log"))?;
     step.done("");
     Ok(())
+}
+
+/// That a new provider builds and passes.
+pub(crate) fn guide(workspace: &Workspace) -> Result<()> {
+    prepare(workspace)?;
+    let mut step = Step::begin("lb-controller");
+    demo::build_programs(workspace, &mut step, &["lb-controller"])?;
+    step.done("");
+    headline("Guide", "a new provider, outside the checkout");
+    guide::guide(workspace)
 }
 
 /// Formatting, lints, and that each crate builds without the features that its neighbours ask for.

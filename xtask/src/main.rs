@@ -5,6 +5,7 @@
 mod check;
 mod command;
 mod demo;
+mod guide;
 mod plugins;
 mod prerequisites;
 mod terminal;
@@ -24,6 +25,7 @@ Usage: cargo xtask <verb>
                   --stay after either keeps it up
   test            formatting, lints, providers, hostile guests, all tests: what continuous integration runs
   lint            formatting and lints, and each crate alone
+  guide           write a new provider outside the checkout, test, build and check it
   plugins         build the providers into target/plugins
   help            this text
 ";
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         ["demo", "rancher", "--stay"] => run(|workspace| demo::rancher(workspace, true)),
         ["test"] => run(check::test),
         ["lint"] => run(check::lint),
+        ["guide"] => run(check::guide),
         ["plugins"] => run(|workspace| {
             prerequisites::rust(workspace)?;
             plugins::providers(workspace)

@@ -112,3 +112,12 @@ fn a_signed_text_that_is_no_payload_counts_for_nothing() {
         assert!(trust(&["p256.pub"]).judge(&[signature], digest).is_err(), "{payload}");
     }
 }
+
+#[test]
+fn a_file_of_a_gigabyte_is_not_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("web.wasm");
+    fs::File::create(&path).unwrap().set_len(1 << 30).unwrap();
+    let error = Trust::from_files(&[]).unwrap().verify_file(&path).unwrap_err().to_string();
+    assert!(error.contains("larger than 536870912 bytes"), "{error}");
+}

@@ -110,7 +110,7 @@ impl Imports {
 
     /// Fails with all that is missing, and the configuration that would grant it.
     pub(crate) fn check(&self, path: &Path, grants: &Grants) -> Result<(), Error> {
-        refuse(path, &self.missing(grants))
+        refuse(path, &provider_name(path), &self.missing(grants))
     }
 
     fn missing(&self, grants: &Grants) -> Vec<Missing> {
@@ -126,7 +126,7 @@ impl Imports {
 /// Fails if the provider says that it wants a grant that it did not get. Imports tell capabilities only; this tells names.
 pub(crate) fn check_wanted(path: &Path, descriptor: &Descriptor, grants: &Grants) -> Result<(), Error> {
     check_capabilities(path, descriptor)?;
-    refuse(path, &wanted(descriptor, grants))
+    refuse(path, &descriptor.name, &wanted(descriptor, grants))
 }
 
 /// Fails with all that is missing for the imports and by name, each thing once.
@@ -137,7 +137,7 @@ pub(crate) fn check_all(path: &Path, imports: &Imports, descriptor: &Descriptor,
             missing.push(imported);
         }
     }
-    refuse(path, &missing)
+    refuse(path, &descriptor.name, &missing)
 }
 
 /// Fails if the provider wants what no operator can grant.
@@ -217,11 +217,11 @@ impl fmt::Display for Missing {
     }
 }
 
-fn refuse(path: &Path, missing: &[Missing]) -> Result<(), Error> {
+fn refuse(path: &Path, provider: &str, missing: &[Missing]) -> Result<(), Error> {
     if missing.is_empty() {
         return Ok(());
     }
-    let advice = advice(missing, &provider_name(path));
+    let advice = advice(missing, provider);
     Err(Error::NotGranted { path: path.to_owned(), missing: missing.iter().map(ToString::to_string).collect(), advice })
 }
 

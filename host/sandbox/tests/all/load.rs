@@ -1,7 +1,7 @@
 use std::{fs, path::PathBuf};
 
 use lb_model::provider::Provider;
-use lb_sandbox::{Error, ProviderConfiguration, Sandbox, SandboxOptions};
+use lb_sandbox::{Error, ProviderConfiguration, Sandbox, SandboxOptions, Source};
 use serde_json::json;
 
 use crate::world::{World, breach, change};
@@ -74,6 +74,10 @@ async fn a_component_of_another_world_or_version_is_refused() {
     let error = refused(&world, &newer).await.to_string();
     assert!(error.contains("provider@0.2.0") && error.contains("has version 0.1.0"), "{error}");
 
+    let older = renamed("quiet", "lb-controller:provider/provider@0.1.0", "lb-controller:provider/provider@0.0.9");
+    let error = refused(&world, &older).await.to_string();
+    assert!(error.contains("provider@0.0.9") && error.contains("Build it with the SDK of that version"), "{error}");
+
     let newer = renamed("hostile", "lb-controller:provider/files@0.1.0", "lb-controller:provider/files@0.2.0");
     let error = refused(&world, &newer).await.to_string();
     assert!(error.contains("imports lb-controller:provider/files@0.2.0"), "{error}");
@@ -85,6 +89,70 @@ async fn a_component_of_another_world_or_version_is_refused() {
     let preview3 = renamed("foreign", "wasi:random/random@0.2.", "wasi:random/random@0.3.");
     let error = refused(&world, &preview3).await.to_string();
     assert!(error.contains("not in the contract: wasi:random/random@0.3."), "{error}");
+}
+
+#[tokio::test]
+async fn a_component_that_is_not_whole_is_refused() {
+    let world = World::new();
+    let whole = fs::read(lb_guests::component("quiet")).unwrap();
+    for length in [9, 1_000, whole.len() / 2, whole.len() - 1] {
+        let error = refused(&world, &whole[..length]).await;
+        assert!(matches!(error, Error::Compile { .. }) && error.to_string().contains("Build it anew"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_a_gigabyte_is_not_read() {
+    let world = World::new();
+    let path = world.path("provider.wasm");
+    fs::File::create(&path).unwrap().set_len(1 << 30).unwrap();
+    let error = world.load(&path, json!({})).await.err().unwrap().to_string();
+    assert!(error.contains("it has 1073741824 bytes, of 536870912 at most"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_that_was_exchanged_after_it_was_checked_is_refused() {
+    let world = World::new();
+    let (quiet, name) = (lb_guests::component("quiet"), PathBuf::from("oci://registry.test/team/quiet:1@sha256:00"));
+    let digest = world.sandbox.inspect(&quiet).await.unwrap().digest;
+    let source = |path| Source { path, name: &name, digest: Some(&digest) };
+    assert_eq!(world.sandbox.inspect(source(&quiet)).await.unwrap().descriptor.name, "quiet");
+    let error = world.sandbox.inspect(source(&lb_guests::component("web"))).await.err().unwrap();
+    assert!(matches!(error, Error::Exchanged { .. }), "{error}");
+    let error = error.to_string();
+    assert!(
+        error.starts_with("oci://registry.test/team/quiet:1@sha256:00 was changed") && error.contains(&digest),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn what_a_component_is_can_be_seen_without_granting_it_anything() {
+    let world = World::new();
+    let hostile = world.sandbox.inspect(&lb_guests::component("hostile")).await.unwrap();
+    assert_eq!(hostile.capabilities, ["files", "services", "keys", "key-reveal"]);
+    assert_eq!(hostile.undeclared(), hostile.capabilities);
+    assert_eq!((hostile.contract.as_str(), hostile.uses_wasi), ("0.1.0", false));
+    assert!(
+        hostile.imports.iter().any(|import| import == "lb-controller:provider/files@0.1.0"),
+        "{:?}",
+        hostile.imports
+    );
+    let grants = ProviderConfiguration::default().grants;
+    let error = hostile.check_grants(&grants).unwrap_err();
+    assert!(matches!(error, Error::NotGranted { missing, .. } if missing.len() == 4));
+
+    let http = world.sandbox.inspect(&lb_guests::component("http")).await.unwrap();
+    assert!(http.undeclared().is_empty());
+    let error = http.check_grants(&grants).unwrap_err().to_string();
+    assert_eq!(error.matches("base-url").count(), 1, "{error}");
+
+    let quiet = world.sandbox.inspect(&lb_guests::component("quiet")).await.unwrap();
+    quiet.check_grants(&grants).unwrap();
+    quiet.check_settings(&json!({})).await.unwrap();
+    let error = quiet.check_settings(&json!({ "a": 1 })).await.unwrap_err();
+    assert_eq!(error.to_string(), "the provider quiet refuses its settings: no setting is known: {\"a\":1}");
+    assert!(world.sandbox.inspect(&lb_guests::component("foreign")).await.unwrap().uses_wasi);
 }
 
 #[tokio::test]

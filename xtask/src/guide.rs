@@ -1,0 +1,60 @@
+//! What an outside author does first, outside this checkout: `provider new`, and then what its README says.
+
+use std::{
+    env, fs,
+    path::PathBuf,
+    process::{self, Command},
+};
+
+use anyhow::{Context, Result};
+
+use crate::{command::run, terminal::Step, workspace::Workspace};
+
+/// Writes a new provider with the controller that was built last, and has it tested, built and checked.
+pub(crate) fn guide(workspace: &Workspace) -> Result<()> {
+    let directory = Directory::new()?;
+    let project = directory.0.join("edge-lb");
+    let target = workspace.target.join("guide");
+    fs::create_dir_all(&target).with_context(|| format!("cannot make {}", target.display()))?;
+    let step = |label: &str, command: &mut Command| -> Result<()> {
+        let mut step = Step::begin(label);
+        run(&mut step, command, &target.join("guide.log"))?;
+        step.done("");
+        Ok(())
+    };
+    let controller = || Command::new(workspace.program("lb-controller"));
+    let cargo = |arguments: &[&str]| {
+        let mut cargo = workspace.cargo();
+        cargo.args(arguments).current_dir(&project).env("CARGO_TARGET_DIR", &target);
+        cargo
+    };
+
+    step("provider new", controller().args(["provider", "new", "edge-lb", "--path"]).arg(&project))?;
+    // The versions that all else here is built with, so that nothing new has to be downloaded. Cargo drops the rest.
+    let lock = project.join("Cargo.lock");
+    fs::copy(workspace.root.join("Cargo.lock"), &lock).with_context(|| format!("cannot write {}", lock.display()))?;
+    step("its tests", &mut cargo(&["test", "--quiet"]))?;
+    step("its component", &mut cargo(&["wasm", "--quiet"]))?;
+    let component = target.join("wasm32-unknown-unknown/release/edge_lb.wasm");
+    let mut check = controller();
+    check.args(["provider", "check"]).arg(component).arg("--config").arg(project.join("edge-lb.yaml"));
+    step("provider check", check.arg("--state-dir").arg(target.join("state")))
+}
+
+/// A directory outside the checkout, removed at the end.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new() -> Result<Self> {
+        let path = env::temp_dir().join(format!("lb-controller-guide-{}", process::id()));
+        fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // Below the system's temporary directory, which is cleaned anyway.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
