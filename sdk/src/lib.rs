@@ -67,6 +67,7 @@ mod error;
 mod host;
 pub mod http;
 mod provider;
+mod settings;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 
@@ -87,3 +88,5 @@ pub use bindings::lb_controller::provider::{
 };
 pub use host::{Clock, Files, Host, Http, Identity, KeyReveal, Keys, Log, Random, Services};
 pub use provider::Provider;
+pub use schemars::{self, JsonSchema};
+pub use settings::settings_schema;

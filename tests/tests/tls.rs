@@ -1,20 +1,20 @@
 //! Which certificate a client is shown, and what becomes of Secrets that cannot be used.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use lb_tests::{
     Controller, Request, Traffic, World, certificates::self_signed, eventually, ingress, objects::tls_secret, prefix,
 };
 
 /// Waits until a client of this server name is shown this certificate, and served.
 async fn shows(controller: &Controller, name: &str, certificate: &[u8], service: &str) -> Result<()> {
-    eventually(format!("{name} shows its certificate"), async || {
+    let shown = eventually(format!("{name} shows its certificate"), async || {
         let response = controller.client.send(&Request::https(name, "/")).await?;
         ensure!(response.certificate.as_deref() == Some(certificate), "it shows another certificate");
         let answered = response.service()?;
         ensure!(answered == service, "{answered} answered");
         Ok(())
-    })
-    .await
+    });
+    shown.await.with_context(|| format!("the log ends:\n{}", controller.log_tail()))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use crate::terminal::Step;
 
 /// How much of a failed program's output is repeated on the screen.
-const TAIL_LINES: usize = 40;
+const TAIL_LINES: usize = 200;
 
 /// Runs a program to its end under a step. Fails, with the end of its output and where the rest is, unless it succeeds.
 pub(crate) fn run(step: &mut Step, command: &mut Command, log: &Path) -> Result<()> {

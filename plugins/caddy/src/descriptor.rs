@@ -1,6 +1,6 @@
-use lb_provider::{BackendDetail, ChangeKind, Descriptor, Feature, Placement, Scope, WantedGrant};
+use lb_provider::{BackendDetail, ChangeKind, Descriptor, Feature, Placement, Scope, WantedGrant, settings_schema};
 
-use crate::{names::Tier, settings::SCHEMA};
+use crate::{names::Tier, settings::Settings};
 
 /// Seconds between two looks whether Caddy runs and serves what it should.
 const OBSERVE_INTERVAL: u32 = 30;
@@ -36,7 +36,7 @@ pub(crate) fn descriptor() -> Descriptor {
         ],
         annotation_prefixes: vec![],
         observe_interval: OBSERVE_INTERVAL,
-        settings_schema: SCHEMA.to_owned(),
+        settings_schema: settings_schema::<Settings>(),
         grants: vec![
             grant("files", "", "keeps Caddy's start configuration and certificates"),
             grant("services", Tier::Edge.name(), "starts the Caddy that has the ports and certificates"),

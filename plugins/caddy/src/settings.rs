@@ -1,22 +1,43 @@
-//! What the operator may set. `settings/schema.json` documents every key.
+//! What the operator may set. The schema of the descriptor is made of these types and their comments.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
 
-use serde::Deserialize;
+use lb_provider::{
+    JsonSchema,
+    schemars::{self, Schema, SchemaGenerator, json_schema},
+};
+use serde::{Deserialize, Serialize};
 
 use crate::names::Tier;
 
-/// The settings. All have defaults, and a value that Caddy could not use is an error that names the key.
-#[derive(Debug, Clone, Deserialize)]
+/// Settings of the Caddy provider.
+//
+// All have defaults, and a value that Caddy could not use is an error that names the key.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[schemars(crate = "schemars")]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Settings {
+    /// The loopback address and port of the edge's admin endpoint; the `base-url` of the HTTP grant `edge` names the same.
+    #[schemars(with = "String")]
     pub(crate) edge_admin_address: AdminAddress,
+    /// The loopback address and port of the router's admin endpoint; the `base-url` of the HTTP grant `router` names the
+    /// same.
+    #[schemars(with = "String")]
     pub(crate) router_admin_address: AdminAddress,
+    /// The addresses that every listener binds to; none stands for all that the machine has.
     pub(crate) listen_addresses: Vec<IpAddr>,
+    /// How long requests in flight may go on after a change, or after Caddy was told to end.
     pub(crate) grace_period_seconds: Within<1, 86_400>,
+    /// How long an endpoint may take to accept a connection.
     pub(crate) connect_timeout_milliseconds: Within<1, 86_400_000>,
+    /// The longest time between two reads or writes of an endpoint's connection.
     pub(crate) idle_timeout_milliseconds: Within<1, 86_400_000>,
+    /// The largest request body where a route sets no limit of its own; 0 is no limit.
     pub(crate) body_limit_bytes: Within<0, { 1 << 50 }>,
+    /// How often endpoints are tried for a request, where a route does not say.
     pub(crate) tries: Within<1, 100>,
 }
 
@@ -29,9 +50,6 @@ impl Settings {
         }
     }
 }
-
-/// JSON Schema of the settings.
-pub(crate) const SCHEMA: &str = include_str!("settings/schema.json");
 
 impl Default for Settings {
     fn default() -> Self {
@@ -49,7 +67,7 @@ impl Default for Settings {
 }
 
 /// Where Caddy takes orders: an address of this machine alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String")]
 pub(crate) struct AdminAddress(pub(crate) SocketAddr);
 
@@ -68,7 +86,7 @@ impl TryFrom<String> for AdminAddress {
 }
 
 /// A number from `MIN` to `MAX`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "u64")]
 pub(crate) struct Within<const MIN: u64, const MAX: u64>(pub(crate) u64);
 
@@ -80,6 +98,20 @@ impl<const MIN: u64, const MAX: u64> TryFrom<u64> for Within<MIN, MAX> {
             return Ok(Self(number));
         }
         Err(format!("{number} is not from {MIN} to {MAX}"))
+    }
+}
+
+impl<const MIN: u64, const MAX: u64> JsonSchema for Within<MIN, MAX> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("From{MIN}To{MAX}").into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": MIN, "maximum": MAX })
     }
 }
 

@@ -1,6 +1,6 @@
-use lb_provider::{BackendDetail, ChangeKind, Descriptor, Feature, Placement, Scope, WantedGrant};
+use lb_provider::{BackendDetail, ChangeKind, Descriptor, Feature, Placement, Scope, WantedGrant, settings_schema};
 
-use crate::{names::SERVICE, settings::SCHEMA};
+use crate::{names::SERVICE, settings::Settings};
 
 /// Seconds between two looks whether nginx runs and serves everything.
 const OBSERVE_INTERVAL: u32 = 30;
@@ -41,7 +41,7 @@ pub(crate) fn descriptor() -> Descriptor {
         ],
         annotation_prefixes: vec![],
         observe_interval: OBSERVE_INTERVAL,
-        settings_schema: SCHEMA.to_owned(),
+        settings_schema: settings_schema::<Settings>(),
         grants: vec![
             grant("files", "", "keeps nginx's configuration and the endpoints that its workers read"),
             grant("services", SERVICE, "checks, starts and reloads nginx"),

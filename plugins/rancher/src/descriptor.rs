@@ -1,6 +1,6 @@
-use lb_provider::{BackendDetail, ChangeKind, Descriptor, Feature, Placement, Scope, WantedGrant};
+use lb_provider::{BackendDetail, ChangeKind, Descriptor, Feature, Placement, Scope, WantedGrant, settings_schema};
 
-use crate::{api::GRANT, settings::SCHEMA};
+use crate::{api::GRANT, settings::Settings};
 
 /// Seconds between two looks at everything: the net under the subscription.
 const OBSERVE_INTERVAL: u32 = 45;
@@ -31,7 +31,7 @@ pub(crate) fn descriptor() -> Descriptor {
         ],
         annotation_prefixes: vec!["config".to_owned(), "io.rancher.".to_owned()],
         observe_interval: OBSERVE_INTERVAL,
-        settings_schema: SCHEMA.to_owned(),
+        settings_schema: settings_schema::<Settings>(),
         grants: vec![
             grant("http", GRANT, "drives Rancher's API"),
             grant("key-reveal", "", "sends the private keys of certificates to Rancher, which serves HTTPS with them"),

@@ -1,18 +1,30 @@
-//! What the operator may set. `settings/schema.json` documents every key.
+//! What the operator may set. The schema of the descriptor is made of these types and their comments.
 
-use serde::Deserialize;
+use lb_provider::{JsonSchema, schemars};
+use serde::{Deserialize, Serialize};
 
-/// The JSON Schema of the settings.
-pub(crate) const SCHEMA: &str = include_str!("settings/schema.json");
-
-/// The settings. All have defaults, and a value that Rancher could not use is an error that names the key.
-#[derive(Debug, Clone, Deserialize)]
+/// Settings of the Rancher provider.
+//
+// All have defaults, and a value that Rancher could not use is an error that names the key.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[schemars(crate = "schemars")]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Settings {
+    /// The stack that new load balancers are put into. It is made if it is not there.
+    #[schemars(with = "String", regex(pattern = "^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$"))]
     pub(crate) stack: StackName,
+    /// The image of the load balancers, for example `rancher/lb-service-haproxy:v0.9.14`. A changed one upgrades those that
+    /// exist. Without it, new load balancers get what the server's setting `lb.instance.image` says, and those that exist
+    /// keep theirs.
+    #[schemars(with = "Option<String>")]
     pub(crate) image: Option<Image>,
+    /// Whether the name that Rancher's external DNS gave a load balancer is published beside its addresses.
     pub(crate) publish_fqdn: bool,
+    /// Whether load balancers that the original controller made for an Ingress are taken over in place. Those that were,
+    /// stay ours.
     pub(crate) adopt: bool,
+    /// The word between namespace and name in the names that the original gave: its RANCHER_LB_SEPARATOR.
+    #[schemars(with = "String", regex(pattern = "^[a-zA-Z0-9-]+$"))]
     pub(crate) legacy_separator: Separator,
 }
 
@@ -29,7 +41,7 @@ impl Default for Settings {
 }
 
 /// A name that Rancher takes for a stack.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(try_from = "String")]
 pub(crate) struct StackName(pub(crate) String);
 
@@ -46,7 +58,7 @@ impl TryFrom<String> for StackName {
 }
 
 /// A Docker image, without the `docker:` that Rancher writes before it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Image(pub(crate) String);
 
@@ -63,7 +75,7 @@ impl TryFrom<String> for Image {
 }
 
 /// The word in the middle of the original's names.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Separator(pub(crate) String);
 
@@ -80,7 +92,7 @@ impl TryFrom<String> for Separator {
 
 #[cfg(test)]
 mod tests {
-    use lb_provider::testing::check_settings;
+    use lb_provider::{settings_schema, testing::check_settings};
     use serde_json::{Value, json};
 
     use super::*;
@@ -88,7 +100,7 @@ mod tests {
 
     #[test]
     fn the_schema_tells_every_key_with_its_default() {
-        let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+        let schema: Value = serde_json::from_str(&settings_schema::<Settings>()).unwrap();
         let keys = schema["properties"].as_object().unwrap();
         let defaults: serde_json::Map<_, _> =
             keys.iter().map(|(key, property)| (key.clone(), property["default"].clone())).collect();

@@ -50,7 +50,8 @@ fn collect(root: &Value, object: &Value, prefix: &str, depth: usize, settings: &
         };
         settings.push(Setting {
             kind: kind(root, schema, depth),
-            description: text("description").to_owned(),
+            // Made of a comment, it has that comment's line ends.
+            description: text("description").split_whitespace().collect::<Vec<_>>().join(" "),
             key,
             default,
         });
@@ -102,7 +103,7 @@ mod tests {
         let schema = json!({
             "type": "object",
             "required": ["url"],
-            "$defs": { "size": { "type": "integer", "minimum": 1, "maximum": 9, "description": "How many." } },
+            "$defs": { "size": { "type": "integer", "minimum": 1, "maximum": 9, "description": "How\nmany." } },
             "properties": {
                 "url": { "type": "string" },
                 "mode": { "enum": ["fast", "safe"], "default": "safe" },

@@ -1,7 +1,7 @@
-use lb_provider::testing::check_settings;
+use lb_provider::{settings_schema, testing::check_settings};
 use serde_json::Value;
 
-use super::{SCHEMA, Settings};
+use super::Settings;
 use crate::Caddy;
 
 #[test]
@@ -25,7 +25,7 @@ fn what_caddy_could_not_use_is_named() {
 
 #[test]
 fn the_schema_tells_every_key_and_its_default() {
-    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    let schema: Value = serde_json::from_str(&settings_schema::<Settings>()).unwrap();
     let defaults =
         schema["properties"].as_object().unwrap().iter().map(|(key, of)| (key.clone(), of["default"].clone()));
     let defaults: Value = Value::Object(defaults.collect());

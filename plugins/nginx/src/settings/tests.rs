@@ -1,4 +1,4 @@
-use lb_provider::testing::check_settings;
+use lb_provider::{settings_schema, testing::check_settings};
 use serde_json::{Value, json};
 
 use super::*;
@@ -15,7 +15,7 @@ fn everything_has_a_default() {
 
 #[test]
 fn the_schema_tells_every_key_with_its_default() {
-    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    let schema: Value = serde_json::from_str(&settings_schema::<Settings>()).unwrap();
     let keys = schema["properties"].as_object().unwrap();
     let defaults: serde_json::Map<_, _> =
         keys.iter().map(|(key, property)| (key.clone(), property["default"].clone())).collect();

@@ -1,13 +1,18 @@
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use serde::Deserialize;
+use lb_provider::{
+    JsonSchema,
+    schemars::{Schema, SchemaGenerator, json_schema},
+};
+use serde::{Deserialize, Serialize};
 
 /// A number from `MIN` to `MAX`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "u64")]
 pub(crate) struct Within<const MIN: u64, const MAX: u64>(pub(super) u64);
 
@@ -22,6 +27,20 @@ impl<const MIN: u64, const MAX: u64> TryFrom<u64> for Within<MIN, MAX> {
     }
 }
 
+impl<const MIN: u64, const MAX: u64> JsonSchema for Within<MIN, MAX> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("From{MIN}To{MAX}").into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": MIN, "maximum": MAX })
+    }
+}
+
 impl<const MIN: u64, const MAX: u64> From<Within<MIN, MAX>> for u64 {
     fn from(number: Within<MIN, MAX>) -> Self {
         number.0
@@ -29,8 +48,8 @@ impl<const MIN: u64, const MAX: u64> From<Within<MIN, MAX>> for u64 {
 }
 
 /// An address that every listener binds to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub(crate) struct ListenAddress(IpAddr);
 
 impl ListenAddress {
@@ -46,6 +65,12 @@ impl TryFrom<String> for ListenAddress {
     fn try_from(text: String) -> Result<Self, String> {
         let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&text);
         bare.parse().map(Self).map_err(|_| format!("`{text}` is not an IPv4 or IPv6 address"))
+    }
+}
+
+impl From<ListenAddress> for String {
+    fn from(address: ListenAddress) -> Self {
+        address.to_string()
     }
 }
 
@@ -68,7 +93,7 @@ impl fmt::Display for ListenAddress {
 }
 
 /// The addresses that every listener binds to: at least one, and none twice.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "Vec<ListenAddress>")]
 pub(crate) struct ListenAddresses(Vec<ListenAddress>);
 
@@ -99,15 +124,38 @@ impl TryFrom<Vec<ListenAddress>> for ListenAddresses {
 }
 
 /// How many worker processes nginx runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Count")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "Count", into = "Count")]
 pub(crate) enum WorkerProcesses {
     /// One for each processor.
     Auto,
     Exactly(u64),
 }
 
-#[derive(Deserialize)]
+impl From<WorkerProcesses> for Count {
+    fn from(processes: WorkerProcesses) -> Self {
+        match processes {
+            WorkerProcesses::Auto => Self::Word("auto".to_owned()),
+            WorkerProcesses::Exactly(number) => Self::Number(number),
+        }
+    }
+}
+
+impl JsonSchema for WorkerProcesses {
+    fn schema_name() -> Cow<'static, str> {
+        "WorkerProcesses".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "oneOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1, "maximum": 1024 }] })
+    }
+}
+
+#[derive(Deserialize, Serialize)]
 #[serde(untagged, expecting = "expected `auto` or a number")]
 enum Count {
     Number(u64),
@@ -128,8 +176,8 @@ impl TryFrom<Count> for WorkerProcesses {
 }
 
 /// Where nginx writes a line for each request.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub(crate) enum AccessLog {
     Off,
     File(AbsolutePath),
@@ -150,8 +198,17 @@ impl TryFrom<String> for AccessLog {
     }
 }
 
+impl From<AccessLog> for String {
+    fn from(log: AccessLog) -> Self {
+        match log {
+            AccessLog::Off => "off".to_owned(),
+            AccessLog::File(path) => path.0,
+        }
+    }
+}
+
 /// The account that nginx's workers run as.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String")]
 pub(crate) struct User(pub(crate) String);
 
@@ -168,7 +225,7 @@ impl TryFrom<String> for User {
 }
 
 /// The absolute path of a directory.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String")]
 pub(crate) struct AbsolutePath(pub(crate) String);
 
@@ -191,7 +248,7 @@ impl TryFrom<String> for AbsolutePath {
 }
 
 /// Where Lua looks for modules: patterns with `?`, separated by `;`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String")]
 pub(crate) struct SearchPath(pub(crate) String);
 

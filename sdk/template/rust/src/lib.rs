@@ -11,6 +11,7 @@ mod settings;
 use lb_provider::{
     BackendDetail, ChangeKind, ChangeSet, Descriptor, Error, Feature, Host, Observed, Outcome,
     Placement, Provider, PutOutcome, Readiness, Removal, Scope, WantedGrant,
+    settings_schema,
 };
 
 use settings::Settings;
@@ -45,7 +46,7 @@ impl Provider for MyLb {
             ],
             annotation_prefixes: vec![],
             observe_interval: 60,
-            settings_schema: settings::SCHEMA.to_owned(),
+            settings_schema: settings_schema::<Settings>(),
             grants: vec![WantedGrant {
                 capability: "files".to_owned(),
                 name: String::new(),

@@ -1,11 +1,16 @@
-//! What the operator may set. `settings.json` says what each key means.
+//! What the operator may set. The schema that `provider inspect` shows is made of this type and its comments.
 
-use serde::Deserialize;
+use lb_provider::{JsonSchema, schemars};
+use serde::{Deserialize, Serialize};
 
-/// The settings. A key that is not known, or a value that cannot be used, is an error that names it.
-#[derive(Debug, Deserialize)]
+/// Settings of the my-lb provider.
+//
+// A key that is not known, or a value that cannot be used, is an error that names it.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[schemars(crate = "schemars")]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Settings {
+    /// Whether routes.json is written for people, over many lines.
     pub(crate) indent: bool,
 }
 
@@ -14,6 +19,3 @@ impl Default for Settings {
         Self { indent: true }
     }
 }
-
-/// JSON Schema of the settings.
-pub(crate) const SCHEMA: &str = include_str!("settings.json");
