@@ -8,20 +8,24 @@ use std::{
 use anyhow::Result;
 
 /// Far more than anything needs, also on a busy machine: only a test that fails waits this long.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 const INTERVAL: Duration = Duration::from_millis(25);
+/// The longest that one try counts for. A machine that stood still meanwhile made the program under test wait as well.
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// Tries until it succeeds. Fails with the last error once [`PATIENCE`] is at its end.
 pub async fn eventually<T>(what: impl Display, mut attempt: impl AsyncFnMut() -> Result<T>) -> Result<T> {
-    let deadline = Instant::now() + PATIENCE;
+    let mut waited = Duration::ZERO;
     loop {
+        let start = Instant::now();
         match attempt().await {
             Ok(value) => return Ok(value),
-            Err(error) if Instant::now() >= deadline => {
+            Err(error) if waited >= PATIENCE => {
                 return Err(error.context(format!("{what}: not within {} s", PATIENCE.as_secs())));
             }
             Err(_) => pause().await,
         }
+        waited += start.elapsed().min(LONGEST);
     }
 }
 

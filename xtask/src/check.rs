@@ -11,6 +11,10 @@ use crate::{
     workspace::Workspace,
 };
 
+/// The error of a test says what was expected and what the log of the controller says; a backtrace of the test would push
+/// both out of sight.
+const QUIET: &str = "0";
+
 /// Everything. The closing lines of the test runner are the last thing printed.
 pub(crate) fn test(workspace: &Workspace) -> Result<()> {
     prepare(workspace)?;
@@ -40,6 +44,7 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
         &["test", "--locked", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]
     };
     let mut cargo = workspace.cargo();
+    cargo.env("RUST_BACKTRACE", QUIET);
     let status = cargo.args(arguments).stdin(Stdio::null()).status().context("cannot run cargo")?;
     if !status.success() {
         // The runner has said what failed, and its closing lines are to be the last.
@@ -56,6 +61,7 @@ fn end_to_end_with_caddy(workspace: &Workspace) -> Result<()> {
     let mut cargo = workspace.cargo();
     cargo.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
     cargo.args(TESTS.iter().flat_map(|test| ["--test", test])).env("LB_TEST_PROVIDER", "caddy");
+    cargo.env("RUST_BACKTRACE", QUIET);
     run(&mut step, &mut cargo, &workspace.target.join("xtask-caddy.log"))?;
     step.done("");
     Ok(())
