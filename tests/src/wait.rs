@@ -8,7 +8,7 @@ use std::{
 use anyhow::Result;
 
 /// Far more than anything needs, also on a busy machine: only a test that fails waits this long.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_mins(3);
 const INTERVAL: Duration = Duration::from_millis(25);
 /// The longest that one try counts for. A machine that stood still meanwhile made the program under test wait as well.
 const LONGEST: Duration = Duration::from_secs(20);
