@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
@@ -132,6 +133,17 @@ impl Controller {
         lines
             .map(|line| line.rsplit(' ').next().unwrap_or_default().parse::<f64>().context("a metric is a number"))
             .sum()
+    }
+
+    /// What the admin port tells of the provider.
+    pub async fn provider(&self) -> Result<Value> {
+        let all: Value = serde_json::from_str(&self.admin("/v1/providers").await?.body)?;
+        all.get(0).cloned().context("there is one provider")
+    }
+
+    /// The id of its process.
+    pub fn id(&self) -> Result<u32> {
+        Ok(self.child.as_ref().context("it runs")?.id())
     }
 
     /// Waits until a Service's backend answers.

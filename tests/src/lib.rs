@@ -13,6 +13,7 @@ pub mod controller;
 pub mod echo;
 pub mod log;
 pub mod objects;
+pub mod plugins;
 pub mod ports;
 pub mod processes;
 pub mod provider;

@@ -24,6 +24,19 @@ pub fn signal(id: i32, signal: Signal) -> Result<()> {
     kill_process(pid, signal).with_context(|| format!("cannot signal process {id}"))
 }
 
+/// The bytes of its memory that are in RAM.
+pub fn resident(id: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).context("the process runs")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("a process has memory")?;
+    let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().context("VmRSS is a number")?;
+    Ok(kibibytes * 1024)
+}
+
+/// How many file descriptors it has open.
+pub fn descriptors(id: u32) -> Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{id}/fd")).context("the process runs")?.count())
+}
+
 /// The nginx masters that were started on a directory, or the Caddys that have the ports.
 pub fn nginx_masters(directory: &Path) -> Result<Vec<Process>> {
     let directory = directory.to_string_lossy();

@@ -1,64 +1,21 @@
 //! A provider is swapped while traffic flows, and nobody notices but who asks.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    os::unix::fs::symlink,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs, os::unix::fs::symlink, path::Path};
 
 use anyhow::{Context, Result, ensure};
-use lb_tests::{Controller, Traffic, World, controller::plugins, eventually, ingress, prefix};
+use lb_tests::{
+    Controller, Traffic, World,
+    controller::plugins,
+    eventually, ingress,
+    plugins::{PluginDirectory, build},
+    prefix,
+};
 use serde_json::Value;
-
-/// A plugin directory of one's own, with the built nginx provider in it.
-struct PluginDirectory(tempfile::TempDir);
-
-impl PluginDirectory {
-    fn new() -> Result<Self> {
-        let directory = Self(tempfile::tempdir()?);
-        for file in ["nginx.wasm", "nginx.yaml"] {
-            fs::copy(plugins()?.join(file), directory.path().join(file))?;
-        }
-        Ok(directory)
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// Puts a component in the place of the one there, in one step as a package manager does.
-    fn replace(&self, content: &[u8]) -> Result<()> {
-        let staged = self.path().join(".staged");
-        fs::write(&staged, content)?;
-        fs::rename(staged, self.component())?;
-        Ok(())
-    }
-
-    fn component(&self) -> PathBuf {
-        self.path().join("nginx.wasm")
-    }
-}
-
-/// The nginx provider as another build of it: the same code, and a custom section that makes its digest another one.
-fn build(number: u32) -> Result<Vec<u8>> {
-    let mut component = fs::read(plugins()?.join("nginx.wasm"))?;
-    let content = [&[5][..], b"build", &number.to_le_bytes()].concat();
-    component.extend([0, u8::try_from(content.len())?]);
-    component.extend(content);
-    Ok(component)
-}
-
-/// What the admin port tells of the provider.
-async fn provider(controller: &Controller) -> Result<Value> {
-    let all: Value = serde_json::from_str(&controller.admin("/v1/providers").await?.body)?;
-    all.get(0).cloned().context("there is one provider")
-}
 
 /// Waits until the last swap came to this, and gives the provider.
 async fn swap_is(controller: &Controller, outcome: &str, not_digest: &Value) -> Result<Value> {
     eventually(format!("a swap is {outcome}"), async || {
-        let provider = provider(controller).await?;
+        let provider = controller.provider().await?;
         let last = &provider["last-swap"];
         ensure!(last["outcome"] == outcome && last["to"]["digest"] != *not_digest, "the last swap is {last}");
         Ok(provider)
@@ -78,7 +35,7 @@ async fn a_new_component_takes_over_under_traffic_and_churn() -> Result<()> {
     let traffic = Traffic::start(controller.client, "shop.test", "/", 2);
     traffic.flows(100).await?;
     for number in 0..3 {
-        let before = provider(&controller).await?["digest"].clone();
+        let before = controller.provider().await?["digest"].clone();
         plugins.replace(&build(number)?)?;
         // What changes meanwhile is not lost.
         shop.add().await?;
@@ -107,7 +64,7 @@ async fn what_cannot_be_loaded_leaves_the_running_version_alone() -> Result<()> 
     world.apply(ingress("rules").rule("shop.test", [prefix("/", "shop")])).await?;
     let plugins = PluginDirectory::new()?;
     let controller = world.controller().plugins(plugins.path()).start().await?;
-    let before = provider(&controller).await?;
+    let before = controller.provider().await?;
     let whole = build(1)?;
     plugins.replace(&whole[..whole.len() / 2])?;
     let refused = swap_is(&controller, "refused", &Value::Null).await?;
@@ -149,7 +106,7 @@ async fn the_link_dance_of_a_mounted_config_map_is_followed() -> Result<()> {
         symlink(Path::new("..data").join(file), mount.path().join(file))?;
     }
     let controller = world.controller().plugins(mount.path()).start().await?;
-    let before = provider(&controller).await?["digest"].clone();
+    let before = controller.provider().await?["digest"].clone();
     publish("..2026_11_24_2", &build(2)?)?;
     swap_is(&controller, "swapped", &before).await?;
     controller.serves("shop.test", "/", "shop").await?;
@@ -163,19 +120,19 @@ async fn an_approved_policy_waits_and_a_rollback_is_one_call() -> Result<()> {
     world.apply(ingress("rules").rule("shop.test", [prefix("/", "shop")])).await?;
     let plugins = PluginDirectory::new()?;
     let controller = world.controller().plugins(plugins.path()).argument("--swap-policy=approved").start().await?;
-    let first = provider(&controller).await?["digest"].clone();
+    let first = controller.provider().await?["digest"].clone();
     ensure!(controller.post("/v1/providers/nginx/approve").await?.status == 409, "there is nothing to approve");
     plugins.replace(&build(1)?)?;
     let waiting = swap_is(&controller, "waiting", &first).await?;
     ensure!(waiting["digest"] == first && waiting["waiting"]["digest"] != first, "{waiting}");
     let approved = controller.post("/v1/providers/nginx/approve").await?;
     ensure!(approved.status == 200, "{}", approved.body);
-    let second = provider(&controller).await?;
+    let second = controller.provider().await?;
     ensure!(second["digest"] == waiting["waiting"]["digest"] && second["waiting"].is_null(), "{second}");
     controller.serves("shop.test", "/", "shop").await?;
     let rolled_back = controller.post("/v1/providers/nginx/rollback").await?;
     ensure!(rolled_back.status == 200, "{}", rolled_back.body);
-    ensure!(provider(&controller).await?["digest"] == first, "the first one runs again");
+    ensure!(controller.provider().await?["digest"] == first, "the first one runs again");
     // It works, and is not only named.
     world.apply(ingress("more").rule("more.test", [prefix("/", "shop")])).await?;
     controller.serves("more.test", "/", "shop").await?;
@@ -191,7 +148,7 @@ async fn a_version_that_would_change_something_is_refused_by_policy_and_changes_
     let plugins = PluginDirectory::new()?;
     let controller = world.controller().plugins(plugins.path()).argument("--swap-policy=unchanged").start().await?;
     controller.serves("shop.test", "/", "shop").await?;
-    let before = provider(&controller).await?;
+    let before = controller.provider().await?;
     // Other settings make other configuration.
     let sidecar = plugins.path().join("nginx.yaml");
     let text = fs::read_to_string(&sidecar)?;
@@ -231,7 +188,7 @@ async fn a_controller_killed_at_any_line_of_a_swap_comes_back_with_one_version_o
     };
     let mut log = controller.log()?;
     log.read()?;
-    let before = provider(&controller).await?["digest"].clone();
+    let before = controller.provider().await?["digest"].clone();
     let host = change(0).await?;
     swap_is(&controller, "swapped", &before).await?;
     controller.serves(&host, "/", "shop").await?;

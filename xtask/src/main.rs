@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "a command line tool talks on standard output")]
 
+mod bench;
 mod check;
 mod command;
 mod demo;
@@ -24,6 +25,7 @@ Usage: cargo xtask <verb>
   demo rancher    the same for the load balancers of a Rancher, of which a double is started
                   --stay after either keeps it up
   test            formatting, lints, providers, hostile guests, all tests: what continuous integration runs
+  bench [NAME]    what design.md gives budgets for, measured with optimised builds
   lint            formatting and lints, and each crate alone
   guide           write a new provider outside the checkout, test, build and check it
   plugins         build the providers into target/plugins
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         ["demo", "rancher"] => run(|workspace| demo::rancher(workspace, false)),
         ["demo", "rancher", "--stay"] => run(|workspace| demo::rancher(workspace, true)),
         ["test"] => run(check::test),
+        ["bench", names @ ..] => run(|workspace| bench::bench(workspace, names)),
         ["lint"] => run(check::lint),
         ["guide"] => run(check::guide),
         ["plugins"] => run(|workspace| {
