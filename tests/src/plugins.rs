@@ -7,19 +7,20 @@ use std::{
 
 use anyhow::Result;
 
-use crate::controller::plugins;
+use crate::{controller::plugins, provider};
 
-/// A plugin directory of one's own, with the built nginx provider in it.
+/// A plugin directory of one's own, with the built provider of the run in it.
 pub struct PluginDirectory(tempfile::TempDir);
 
 impl PluginDirectory {
     /// With the provider as it was built.
     pub fn new() -> Result<Self> {
-        let directory = Self(tempfile::tempdir()?);
-        for file in ["nginx.wasm", "nginx.yaml"] {
-            fs::copy(plugins()?.join(file), directory.path().join(file))?;
+        let (directory, name) = (tempfile::tempdir()?, provider::name());
+        let built = provider::plugin_directory(&name, directory.path())?;
+        for file in [format!("{name}.wasm"), format!("{name}.yaml")] {
+            fs::copy(built.join(&file), directory.path().join(&file))?;
         }
-        Ok(directory)
+        Ok(Self(directory))
     }
 
     /// Where it is.
@@ -37,13 +38,18 @@ impl PluginDirectory {
 
     /// The component.
     pub fn component(&self) -> PathBuf {
-        self.path().join("nginx.wasm")
+        self.path().join(format!("{}.wasm", provider::name()))
+    }
+
+    /// The configuration beside it.
+    pub fn sidecar(&self) -> PathBuf {
+        self.component().with_extension("yaml")
     }
 }
 
-/// The nginx provider as another build of it: the same code, and a custom section that makes its digest another one.
+/// The provider of the run as another build of it: the same code, and a custom section that makes its digest another one.
 pub fn build(number: u32) -> Result<Vec<u8>> {
-    let mut component = fs::read(plugins()?.join("nginx.wasm"))?;
+    let mut component = fs::read(plugins()?.join(format!("{}.wasm", provider::name())))?;
     let content = [&[5][..], b"build", &number.to_le_bytes()].concat();
     component.extend([0, u8::try_from(content.len())?]);
     component.extend(content);

@@ -5,10 +5,10 @@ use std::{collections::BTreeSet, fs, os::unix::fs::symlink, path::Path};
 use anyhow::{Context, Result, ensure};
 use lb_tests::{
     Controller, Traffic, World,
-    controller::plugins,
+    certificates::self_signed,
     eventually, ingress,
     plugins::{PluginDirectory, build},
-    prefix,
+    prefix, provider, skip_with,
 };
 use serde_json::Value;
 
@@ -31,7 +31,7 @@ async fn a_new_component_takes_over_under_traffic_and_churn() -> Result<()> {
     let plugins = PluginDirectory::new()?;
     let controller = world.controller().plugins(plugins.path()).start().await?;
     controller.serves("shop.test", "/", "shop").await?;
-    let nginx = controller.nginx()?;
+    let data_plane = controller.nginx()?;
     let traffic = Traffic::start(controller.client, "shop.test", "/", 2);
     traffic.flows(100).await?;
     for number in 0..3 {
@@ -51,7 +51,7 @@ async fn a_new_component_takes_over_under_traffic_and_churn() -> Result<()> {
         drop(retired);
     }
     ensure!(traffic.failures().is_empty(), "{:?}", traffic.failures());
-    ensure!(controller.nginx()?.id == nginx.id, "nginx was restarted");
+    ensure!(controller.nginx()?.id == data_plane.id, "the data plane was restarted");
     let swaps = controller.metric("lb_provider_swaps_total", "outcome=\"swapped\"").await?;
     ensure!((swaps - 3.0).abs() < 0.5, "{swaps} swaps are counted");
     Ok(())
@@ -70,17 +70,17 @@ async fn what_cannot_be_loaded_leaves_the_running_version_alone() -> Result<()> 
     let refused = swap_is(&controller, "refused", &Value::Null).await?;
     ensure!(refused["digest"] == before["digest"], "{refused}");
     let message = refused["last-swap"]["message"].as_str().unwrap_or_default().to_owned();
-    ensure!(message.contains("nginx.wasm"), "the message does not say which file: {message}");
+    ensure!(message.contains(".wasm"), "the message does not say which file: {message}");
     controller.serves("shop.test", "/", "shop").await?;
     // A configuration that is wrong is refused, too.
     plugins.replace(&whole)?;
     swap_is(&controller, "swapped", &Value::Null).await?;
-    let sidecar = plugins.path().join("nginx.yaml");
+    let sidecar = plugins.sidecar();
     let text = fs::read_to_string(&sidecar)?;
     fs::write(&sidecar, format!("{text}\nno-such-key: 1\n"))?;
     let refused = swap_is(&controller, "refused", &Value::Null).await?;
     let message = refused["last-swap"]["message"].as_str().unwrap_or_default().to_owned();
-    ensure!(message.contains("no-such-key") && message.contains("nginx.yaml"), "{message}");
+    ensure!(message.contains("no-such-key") && message.contains(".yaml"), "{message}");
     controller.serves("shop.test", "/", "shop").await?;
     Ok(())
 }
@@ -92,17 +92,19 @@ async fn the_link_dance_of_a_mounted_config_map_is_followed() -> Result<()> {
     world.apply(ingress("rules").rule("shop.test", [prefix("/", "shop")])).await?;
     // As the kubelet lays it out: names link through `..data` into a directory with a time stamp.
     let mount = tempfile::tempdir()?;
+    let built = PluginDirectory::new()?;
+    let names = [format!("{}.wasm", provider::name()), format!("{}.yaml", provider::name())];
     let publish = |stamp: &str, component: &[u8]| -> Result<()> {
         let directory = mount.path().join(stamp);
         fs::create_dir(&directory)?;
-        fs::write(directory.join("nginx.wasm"), component)?;
-        fs::copy(plugins()?.join("nginx.yaml"), directory.join("nginx.yaml"))?;
+        fs::write(directory.join(&names[0]), component)?;
+        fs::copy(built.sidecar(), directory.join(&names[1]))?;
         symlink(stamp, mount.path().join("..data_tmp"))?;
         fs::rename(mount.path().join("..data_tmp"), mount.path().join("..data"))?;
         Ok(())
     };
     publish("..2026_11_24_1", &build(1)?)?;
-    for file in ["nginx.wasm", "nginx.yaml"] {
+    for file in &names {
         symlink(Path::new("..data").join(file), mount.path().join(file))?;
     }
     let controller = world.controller().plugins(mount.path()).start().await?;
@@ -121,16 +123,19 @@ async fn an_approved_policy_waits_and_a_rollback_is_one_call() -> Result<()> {
     let plugins = PluginDirectory::new()?;
     let controller = world.controller().plugins(plugins.path()).argument("--swap-policy=approved").start().await?;
     let first = controller.provider().await?["digest"].clone();
-    ensure!(controller.post("/v1/providers/nginx/approve").await?.status == 409, "there is nothing to approve");
+    ensure!(
+        controller.post(&format!("/v1/providers/{}/approve", provider::name())).await?.status == 409,
+        "there is nothing to approve"
+    );
     plugins.replace(&build(1)?)?;
     let waiting = swap_is(&controller, "waiting", &first).await?;
     ensure!(waiting["digest"] == first && waiting["waiting"]["digest"] != first, "{waiting}");
-    let approved = controller.post("/v1/providers/nginx/approve").await?;
+    let approved = controller.post(&format!("/v1/providers/{}/approve", provider::name())).await?;
     ensure!(approved.status == 200, "{}", approved.body);
     let second = controller.provider().await?;
     ensure!(second["digest"] == waiting["waiting"]["digest"] && second["waiting"].is_null(), "{second}");
     controller.serves("shop.test", "/", "shop").await?;
-    let rolled_back = controller.post("/v1/providers/nginx/rollback").await?;
+    let rolled_back = controller.post(&format!("/v1/providers/{}/rollback", provider::name())).await?;
     ensure!(rolled_back.status == 200, "{}", rolled_back.body);
     ensure!(controller.provider().await?["digest"] == first, "the first one runs again");
     // It works, and is not only named.
@@ -142,6 +147,7 @@ async fn an_approved_policy_waits_and_a_rollback_is_one_call() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_version_that_would_change_something_is_refused_by_policy_and_changes_nothing() -> Result<()> {
+    skip_with!("caddy", "the setting is one of nginx");
     let world = World::start("swap-unchanged").await?;
     let _shop = world.workload("shop", 1).await?;
     world.apply(ingress("rules").rule("shop.test", [prefix("/", "shop")])).await?;
@@ -150,7 +156,7 @@ async fn a_version_that_would_change_something_is_refused_by_policy_and_changes_
     controller.serves("shop.test", "/", "shop").await?;
     let before = controller.provider().await?;
     // Other settings make other configuration.
-    let sidecar = plugins.path().join("nginx.yaml");
+    let sidecar = plugins.sidecar();
     let text = fs::read_to_string(&sidecar)?;
     fs::write(&sidecar, text.replacen("settings:", "settings:\n  worker-processes: 3\n  #", 1))?;
     let refused = swap_is(&controller, "refused", &Value::Null).await?;
@@ -174,7 +180,10 @@ async fn a_controller_killed_at_any_line_of_a_swap_comes_back_with_one_version_o
     let shop = world.workload("shop", 1).await?;
     world.apply(ingress("rules").rule("shop.test", [prefix("/", "shop")])).await?;
     let plugins = PluginDirectory::new()?;
-    let mut controller = world.controller().plugins(plugins.path()).start().await?;
+    // A self-signed one is another one at each start, for which Caddy opens its ports anew.
+    world.tls_secret("default", &self_signed(&["default.test"])?).await?;
+    let default = format!("--default-certificate={}/default", world.namespace);
+    let mut controller = world.controller().plugins(plugins.path()).argument(default).start().await?;
     controller.serves("shop.test", "/", "shop").await?;
     let traffic = Traffic::start(controller.client, "shop.test", "/", 2);
     traffic.settles_on(&shop.pods()).await?;

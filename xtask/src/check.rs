@@ -55,8 +55,8 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
 
 /// The tests that hold for every data plane of this machine; the run that follows has them with nginx.
 fn end_to_end_with_caddy(workspace: &Workspace) -> Result<()> {
-    const TESTS: [&str; 9] =
-        ["bad_input", "classes", "crash", "endpoints", "protocols", "resilience", "routing", "status", "tls"];
+    const TESTS: [&str; 10] =
+        ["bad_input", "classes", "crash", "endpoints", "protocols", "resilience", "routing", "status", "swap", "tls"];
     let mut step = Step::begin("end to end with Caddy");
     let mut cargo = workspace.cargo();
     cargo.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
