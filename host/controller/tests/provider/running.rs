@@ -9,9 +9,10 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::world::World;
+use crate::{server::Server, world::World};
 
 /// `lb-controller dev`, and the lines that it prints.
 struct Dev {
@@ -58,6 +59,14 @@ impl Dev {
                 return seen;
             }
         }
+    }
+}
+
+impl Dev {
+    /// Has it look again at what it runs.
+    fn hang_up(&self) {
+        let process = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(process, Signal::HUP).unwrap();
     }
 }
 
@@ -111,4 +120,46 @@ fn what_is_refused_leaves_the_running_version_alone() {
     }
     replace(&other, Some(&private));
     dev.wait_for(|line| line["reason"] == "ProviderSwapped");
+}
+
+#[test]
+fn what_a_tag_turns_into_takes_over_only_if_it_can_be_trusted() {
+    let (world, server) = (World::new(), Server::start());
+    let ((private, public), (stranger, _)) = (world.keys("team"), world.keys("stranger"));
+    let reference = server.reference("team/quiet:1").to_string();
+    let good = fs::read(lb_guests::component("quiet")).unwrap();
+    let push = |content: &[u8], key: Option<&str>| {
+        let file = world.write("pushed.wasm", content);
+        let sign = key.map(|key| ["--sign-key", key]);
+        world.succeeds(&[&["push", &file, &reference][..], sign.as_ref().map_or(&[][..], |sign| sign)].concat());
+    };
+    push(&good, Some(&private));
+    let dev = Dev::start(&world, &reference, &public);
+
+    let build = |name: &[u8; 4]| [&good[..], b"\0\x05\x04", name].concat();
+    let told = |reason: &'static str, text: &'static str| {
+        move |line: &Value| line["reason"] == reason && line["message"].as_str().is_some_and(|it| it.contains(text))
+    };
+    for (content, key, text) in [
+        (build(b"evil"), Some(&stranger), "not signed by a key of --provider-trust"),
+        (build(b"bare"), None, "is not signed"),
+    ] {
+        push(&content, key.map(String::as_str));
+        dev.hang_up();
+        let seen = dev.wait_for(told("ProviderRefused", text));
+        assert!(!seen.iter().any(|line| line["reason"] == "ProviderSwapped"), "{seen:#?}");
+    }
+
+    // What the registry has is not what was signed.
+    let next = build(b"next");
+    push(&next, Some(&private));
+    let file = server.file(lb_registry::Digest::of(&next));
+    let mut tampered = next.clone();
+    *tampered.last_mut().unwrap() ^= 1;
+    fs::write(&file, tampered).unwrap();
+    dev.hang_up();
+    dev.wait_for(told("ProviderRefused", "should be sha256:"));
+    fs::write(&file, &next).unwrap();
+    dev.hang_up();
+    dev.wait_for(told("ProviderSwapped", ""));
 }
