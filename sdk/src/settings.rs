@@ -12,7 +12,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 /// use lb_provider::{JsonSchema, settings_schema};
 /// use serde::{Deserialize, Serialize};
 ///
-/// /// Settings of my-lb.
+/// /// Settings of the provider.
 /// #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 /// #[schemars(crate = "lb_provider::schemars")]
 /// #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
