@@ -36,9 +36,12 @@ pub(crate) fn guide(workspace: &Workspace) -> Result<()> {
     step("its tests", &mut cargo(&["test", "--quiet"]))?;
     step("its component", &mut cargo(&["wasm", "--quiet"]))?;
     let component = target.join("wasm32-unknown-unknown/release/edge_lb.wasm");
-    let mut check = controller();
-    check.args(["provider", "check"]).arg(component).arg("--config").arg(project.join("edge-lb.yaml"));
-    step("provider check", check.arg("--state-dir").arg(target.join("state")))
+    for (label, verb) in [("provider check", "check"), ("provider test", "test")] {
+        let mut command = controller();
+        command.args(["provider", verb]).arg(&component).arg("--config").arg(project.join("edge-lb.yaml"));
+        step(label, command.arg("--state-dir").arg(target.join("state")))?;
+    }
+    Ok(())
 }
 
 /// A directory outside the checkout, removed at the end.

@@ -7,6 +7,7 @@ mod new;
 mod page;
 mod publish;
 mod schema;
+mod test;
 
 use std::path::PathBuf;
 
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     Check(check::Args),
     /// Show what a provider is: what it can do, what it asks for, its settings.
     Inspect(inspect::Args),
+    /// Put a component to the test: what it keeps of the contract, clause by clause.
+    Test(test::Args),
     /// Push a component to a registry, and sign it.
     Push(publish::PushArgs),
     /// Sign a component that is handed on as a file.
@@ -39,6 +42,7 @@ impl Command {
             Self::New(args) => new::run(&args),
             Self::Check(args) => check::run(args).await,
             Self::Inspect(args) => inspect::run(args).await,
+            Self::Test(args) => test::run(args).await,
             Self::Push(args) => publish::push(args).await,
             Self::Sign(args) => publish::sign(&args),
             Self::Keygen(args) => key::run(&args),

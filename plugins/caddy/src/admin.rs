@@ -50,7 +50,9 @@ impl<'a> Admin<'a> {
     pub(crate) fn load(&self, configuration: &Rendered) -> Result<Loaded, Error> {
         let request = RequestBuilder::post("/load").body("application/json", configuration.json.clone());
         match self.0.send(request.timeout(LOAD).idempotent()) {
-            Ok(_) => Ok(Loaded::Taken),
+            Ok(answer) if answer.body().is_empty() => Ok(Loaded::Taken),
+            // Caddy has nothing to say of what it took.
+            Ok(_) => Err(no_caddy()),
             Err(error) if error.status() == Some(400) => {
                 let said = error.body().map_or_else(|| error.to_string(), |refusal: Refusal| refusal.error);
                 Ok(Loaded::Refused(said))
@@ -59,6 +61,12 @@ impl<'a> Admin<'a> {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Somebody else answers.
+fn no_caddy() -> Error {
+    let message = "what answers a configuration at the admin address is no Caddy".to_owned();
+    Error::Unavailable(RetryAfter { message, after: None })
 }
 
 /// Caddy runs, so its admin endpoint is likely elsewhere.

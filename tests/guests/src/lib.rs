@@ -14,6 +14,8 @@ use std::{
 /// - `quiet` imports nothing;
 /// - `http` sends what `settings.calls` says, and wants the HTTP grant `api`;
 /// - `web` imports HTTP and wants no grant by name;
+/// - `faulty` keeps the contract but for the clause that `settings.fault` names, by the HTTP grant `api`;
+/// - `fickle` describes itself otherwise each time;
 /// - `foreign` imports WASI, as the standard libraries of other toolchains do.
 ///
 /// # Panics

@@ -7,4 +7,5 @@ mod running;
 #[path = "../../../registry/tests/all/server.rs"]
 #[allow(dead_code, reason = "the tests of the registry use all of it")]
 mod server;
+mod suite;
 mod world;
