@@ -24,7 +24,7 @@ fn built(name: &str) -> (PathBuf, Value) {
 async fn report((component, configuration): (PathBuf, Value), apis: BTreeMap<String, url::Url>) -> Report {
     let configuration = serde_json::from_value(configuration).unwrap();
     let report = lb_suite::run(Options { apis, ..Options::new(component, configuration) }).await.unwrap();
-    println!("{report}");
+    eprintln!("{report}");
     report
 }
 
@@ -47,12 +47,12 @@ async fn caddy_keeps_the_contract() {
     let (component, mut configuration) = built("caddy");
     for tier in ["edge", "router"] {
         // It is let go of before Caddy takes it; a range of its own makes it unlikely that somebody else does.
-        let port = (11_000..12_000)
-            .cycle()
-            .skip(std::process::id() as usize % 1000)
+        let port = (0..1000)
+            .map(|number| 11_000 + (std::process::id() + number) % 1000)
             .find(|&port| {
-                let free = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-                free && !configuration.to_string().contains(&port.to_string())
+                let port = u16::try_from(port).unwrap();
+                let is_free = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+                is_free && !configuration.to_string().contains(&port.to_string())
             })
             .unwrap();
         configuration["settings"][format!("{tier}-admin-address")] = json!(format!("127.0.0.1:{port}"));

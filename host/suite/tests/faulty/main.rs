@@ -29,7 +29,7 @@ async fn report(guest: &str, fault: Option<&str>, only: &[&str]) -> Report {
         ..Options::new(lb_guests::component(guest), serde_json::from_value(configuration).unwrap())
     };
     let report = lb_suite::run(options).await.unwrap();
-    println!("{report}\n");
+    eprintln!("{report}\n");
     report
 }
 
