@@ -1,4 +1,4 @@
-//! The admin port: health, readiness, metrics, and the provider with its swaps.
+//! The admin port: health, readiness, metrics, and the providers with their swaps.
 
 mod providers;
 
@@ -23,7 +23,8 @@ use crate::swap::Swapper;
 pub(crate) struct Admin {
     pub(crate) registry: Registry,
     pub(crate) readiness: Readiness,
-    pub(crate) swapper: Arc<Swapper>,
+    /// One for each provider.
+    pub(crate) swappers: Vec<Arc<Swapper>>,
 }
 
 impl Admin {

@@ -1,11 +1,14 @@
 //! Options from flags, environment and configuration file, in this order of precedence, and their defaults.
 
+mod providers;
 mod stream;
 
 use std::{
+    collections::BTreeMap,
     fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -14,6 +17,8 @@ use lb_model::{cluster::NamespacedName, translate::ClassSelection, types::Addres
 use serde::Deserialize;
 
 use crate::{logging::LogFormat, swap::SwapPolicy};
+pub(crate) use providers::Bound;
+use providers::ProviderOptions;
 use stream::StreamOptions;
 
 /// What the operator asked for cannot be understood: exit code 2.
@@ -114,6 +119,10 @@ pub(crate) struct Options {
     /// The name of the lease [default: lb-controller-<class>]
     #[arg(long, env = "LB_CONTROLLER_LEASE_NAME", value_name = "NAME")]
     pub(crate) lease_name: Option<String>,
+    /// How many seconds an Ingress that moved to another provider stays with the former one, too, once its status shows the
+    /// new one [default: 30]
+    #[arg(long, env = "LB_CONTROLLER_LINGER", value_name = "SECONDS")]
+    pub(crate) linger: Option<u32>,
     /// `text` or `json` [default: text on a terminal, else json]
     #[arg(long, env = "LB_CONTROLLER_LOG_FORMAT", value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
@@ -136,6 +145,13 @@ pub(crate) struct Options {
     /// TCP, UDP and TLS passthrough listeners, by the file only.
     #[arg(skip)]
     pub(crate) streams: Vec<StreamOptions>,
+    /// Several providers instead of one, by the file only.
+    #[arg(skip)]
+    pub(crate) providers: BTreeMap<String, ProviderOptions>,
+    /// Set in the options of one of several.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub(crate) bound: Option<Bound>,
 }
 
 impl Options {
@@ -168,6 +184,7 @@ impl Options {
             leader_elect,
             lease_namespace,
             lease_name,
+            linger,
             log_format,
             log_level,
             registry_config,
@@ -176,13 +193,20 @@ impl Options {
         );
         fill_list!(watch_namespace, publish_address, streams, provider_trust, registry_plain_http);
         self.provider_part = file.provider_part;
+        self.providers = file.providers;
         Ok(self)
     }
 
     /// With what the configuration file says of the provider now; all else stays as it was at the start.
     pub(crate) fn reread(&self) -> anyhow::Result<Self> {
         let provider_part = match &self.config {
-            Some(path) => read_file(path)?.provider_part,
+            Some(path) => {
+                let file = read_file(path)?;
+                match &self.bound {
+                    None => file.provider_part,
+                    Some(bound) => bound.part_of(&file)?,
+                }
+            }
             None => self.provider_part.clone(),
         };
         Ok(Self { provider_part, ..self.clone() })
@@ -190,13 +214,16 @@ impl Options {
 
     /// The classes to serve.
     pub(crate) fn classes(&self) -> ClassSelection {
+        if let Some(bound) = &self.bound {
+            return bound.classes();
+        }
         match &self.ingress_class {
             Some(name) => ClassSelection::Only(name.clone()),
             None => ClassSelection::AllOfController { name: "lb".to_owned() },
         }
     }
 
-    fn controller_class(&self) -> &str {
+    pub(crate) fn controller_class(&self) -> &str {
         self.controller_class.as_deref().unwrap_or("lb-controller.io/ingress")
     }
 
@@ -243,7 +270,9 @@ impl Options {
         let identity =
             variable("POD_NAME").or_else(|| variable("HOSTNAME")).unwrap_or_else(|| "lb-controller".to_owned());
         let namespace = self.lease_namespace.clone().or_else(|| variable("POD_NAMESPACE"));
-        let name = self.lease_name.clone().unwrap_or_else(|| format!("lb-controller-{}", self.classes().name()));
+        let several = || self.controller_class().replace('/', "-");
+        let class = || if self.providers.is_empty() { self.classes().name().to_owned() } else { several() };
+        let name = self.lease_name.clone().unwrap_or_else(|| format!("lb-controller-{}", class()));
         Some(LeaseOptions::new(
             namespace.unwrap_or_else(|| "default".to_owned()),
             name,
@@ -260,6 +289,19 @@ impl Options {
                     "--admin-address {text:?} is not an address with a port, such as 0.0.0.0:10254, nor `off`"
                 ))
             })?)),
+        }
+    }
+
+    /// How long the former load balancer of an Ingress stays.
+    pub(crate) fn linger(&self) -> Duration {
+        Duration::from_secs(self.linger.unwrap_or(30).into())
+    }
+
+    /// The directory that relative paths of the provider's grants are below.
+    pub(crate) fn provider_dir(&self) -> PathBuf {
+        match &self.bound {
+            None => self.state_dir(),
+            Some(bound) => self.state_dir().join("providers").join(bound.name()),
         }
     }
 
@@ -284,6 +326,8 @@ struct ProviderPart {
     _grants: Option<lb_sandbox::configuration::Grants>,
     #[serde(rename = "limits")]
     _limits: Option<lb_sandbox::configuration::Limits>,
+    #[serde(rename = "providers")]
+    _providers: BTreeMap<String, ProviderPart>,
 }
 
 /// Reads a configuration file; an unknown key is an error that names its line.
@@ -302,11 +346,19 @@ fn read_file(path: &Path) -> anyhow::Result<Options> {
         Err(error) if matches!(error.without_snippet(), serde_saphyr::Error::SerdeMissingField { .. }) => {}
         checked => drop(checked.map_err(invalid)?),
     }
+    for (name, provider) in &mut options.providers {
+        provider.part = provider_part(all["providers"][name.as_str()].take());
+    }
+    options.provider_part = provider_part(all);
+    Ok(options)
+}
+
+/// Of all that a file says, what is the provider's.
+fn provider_part(mut all: serde_json::Value) -> serde_json::Value {
     if let Some(all) = all.as_object_mut() {
         all.retain(|key, _| matches!(key.as_str(), "settings" | "grants" | "limits"));
     }
-    options.provider_part = all;
-    Ok(options)
+    all
 }
 
 fn namespaced_name(what: &str, text: &str) -> anyhow::Result<NamespacedName> {

@@ -89,7 +89,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         https: SocketAddr::new(args.address, options.https_port.unwrap_or(443)),
         admin: controller.admin,
         log: log.clone(),
-        provider: options.provider.clone().unwrap_or_default(),
+        provider: options.names(),
     };
     tasks.spawn(workload::run(client.clone(), shutdown.clone()));
     let readiness = controller.readiness.clone();

@@ -9,6 +9,7 @@ mod dev;
 mod identity;
 mod logging;
 mod manifests;
+mod objects;
 mod plugin;
 mod provider;
 mod render;

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     component::{self, Component},
-    config::{Options, Usage},
+    config::{Bound, Options, Usage},
 };
 
 /// Loads the provider that the options name, as often as it is asked to.
@@ -36,7 +36,7 @@ impl Loader {
         controller: ControllerIdentity,
     ) -> anyhow::Result<Self> {
         let cache_dir = Some(options.state_dir().join("cache"));
-        let sandbox = Sandbox::new(SandboxOptions { cache_dir, controller })?;
+        let sandbox = Sandbox::new(SandboxOptions { cache_dir, controller, ..SandboxOptions::default() })?;
         Ok(Self { options, sandbox, keys, metrics })
     }
 
@@ -47,6 +47,7 @@ impl Loader {
         let plugin = component.load(&self.sandbox, configuration, self.keys.clone(), self.metrics.clone()).await?;
         tracing::info!(
             provider = plugin.name(),
+            binding = self.options.bound.as_ref().map(Bound::name),
             version = plugin.version(),
             digest = plugin.digest(),
             component = %component.name().display(),
@@ -55,6 +56,12 @@ impl Loader {
         );
         let fingerprint = format!("{}-{}", plugin.digest(), hex::encode(Sha256::digest(text)));
         Ok(Loaded { plugin, fingerprint })
+    }
+
+    /// The directory that the provider would be granted.
+    pub(crate) async fn directory(&self) -> anyhow::Result<Option<PathBuf>> {
+        let (configuration, _) = configuration(&self.options, &Component::find(&self.options).await?)?;
+        Ok(configuration.grants.files.map(|files| files.path))
     }
 
     /// Makes a plugin that was replaced ready to be called again.
@@ -82,7 +89,7 @@ pub(crate) fn configuration(
     let mut configuration: ProviderConfiguration = serde_json::from_value(merged)
         .map_err(|error| Usage(format!("settings, grants and limits of {}: {error}", component.name().display())))?;
     if let Some(files) = &mut configuration.grants.files {
-        files.path = options.state_dir().join(&files.path);
+        files.path = options.provider_dir().join(&files.path);
     }
     Ok((configuration, text))
 }

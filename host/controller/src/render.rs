@@ -1,29 +1,17 @@
 //! `lb-controller render`: what a provider would be told, without a cluster.
 
 use std::{
-    collections::BTreeMap,
     io::{self, Write},
     sync::Arc,
 };
 
-use k8s_openapi::api::{
-    core::v1::{Secret, Service},
-    discovery::v1::EndpointSlice,
-    networking::v1::{Ingress, IngressClass},
-};
 use lb_model::{
-    certificate,
-    cluster::{Change, Cluster, NamespacedName, SecretLookup},
+    cluster::Change,
     translate::Translator,
     types::{BackendDetail, ChangeKind, Descriptor, Feature, Placement, Scope},
 };
-use serde::de::DeserializeOwned;
 
-use crate::{
-    args::Manifests,
-    config::{Options, Usage},
-    manifests::{self, Manifest},
-};
+use crate::{args::Manifests, config::Options, objects::Objects};
 
 /// Options of `render`.
 #[derive(Debug, clap::Args)]
@@ -46,19 +34,21 @@ enum Format {
 /// Prints the configuration to standard output and what is wrong with the objects to standard error.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let options = args.options.clone().with_file()?;
-    let mut objects = Objects::default();
-    for file in manifests::files(&args.manifests.filename)? {
-        for manifest in manifests::read(&file)? {
-            objects.insert(&manifest)?;
-        }
+    let objects = Objects::read(&args.manifests.filename)?;
+    let mut translators = Vec::new();
+    for options in options.of_each_provider()? {
+        let mut translate = options.translate()?;
+        // Where there is a choice of providers, nobody but the operator makes it.
+        translate.watch_without_class = options.watch_ingress_without_class.unwrap_or(options.bound.is_none());
+        let mut translator = Translator::new(translate, Arc::new(everything()));
+        translator.update(&objects, [Change::Everything]);
+        translators.push(translator);
     }
-    let mut translate = options.translate()?;
-    translate.watch_without_class = options.watch_ingress_without_class.unwrap_or(true);
-    let mut translator = Translator::new(translate, Arc::new(everything()));
-    translator.update(&objects, [Change::Everything]);
 
-    let configurations: Vec<_> =
-        translator.load_balancers().filter_map(|load_balancer| translator.desired(load_balancer)).collect();
+    let configurations: Vec<_> = translators
+        .iter()
+        .flat_map(|translator| translator.load_balancers().filter_map(|id| translator.desired(id)))
+        .collect();
     let mut stdout = io::stdout().lock();
     match args.output {
         Format::Json => {
@@ -68,10 +58,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         Format::Yaml => write!(stdout, "{}", serde_saphyr::to_string(&configurations)?)?,
     }
     for key in objects.ingresses.keys() {
-        if translator.load_balancer_of(key).is_none() {
+        if translators.iter().all(|translator| translator.load_balancer_of(key).is_none()) {
             eprintln!("note: Ingress {key} is not of a class that is served here");
         }
-        for notice in translator.notices(key) {
+        for notice in translators.iter().flat_map(|translator| translator.notices(key)) {
             let rejection = &notice.rejection;
             eprintln!("{:?}: Ingress {key}: {}: {}", notice.kind, rejection.field, rejection.message);
         }
@@ -108,84 +98,5 @@ fn everything() -> Descriptor {
         observe_interval: 0,
         settings_schema: "{}".to_owned(),
         grants: Vec::new(),
-    }
-}
-
-/// The objects of the manifests.
-#[derive(Default)]
-struct Objects {
-    ingresses: BTreeMap<NamespacedName, Arc<Ingress>>,
-    classes: Vec<Arc<IngressClass>>,
-    services: BTreeMap<NamespacedName, Arc<Service>>,
-    slices: BTreeMap<NamespacedName, Vec<Arc<EndpointSlice>>>,
-    secrets: BTreeMap<NamespacedName, SecretLookup>,
-}
-
-impl Objects {
-    fn insert(&mut self, manifest: &Manifest) -> anyhow::Result<()> {
-        fn typed<T: DeserializeOwned>(manifest: &Manifest) -> anyhow::Result<T> {
-            serde_json::from_value(manifest.object.clone())
-                .map_err(|error| Usage(format!("{}: {}: {error}", manifest.file.display(), manifest.label())).into())
-        }
-        let text = |pointer: &str| manifest.object.pointer(pointer).and_then(serde_json::Value::as_str);
-        let namespace = text("/metadata/namespace").unwrap_or("default").to_owned();
-        let key = NamespacedName::new(namespace.clone(), text("/metadata/name").unwrap_or_default());
-        match text("/kind") {
-            Some("Ingress") => {
-                let mut ingress: Ingress = typed(manifest)?;
-                ingress.metadata.namespace = Some(namespace);
-                self.ingresses.insert(key, Arc::new(ingress));
-            }
-            Some("IngressClass") => self.classes.push(Arc::new(typed(manifest)?)),
-            Some("Service") => {
-                let mut service: Service = typed(manifest)?;
-                service.metadata.namespace = Some(namespace);
-                self.services.insert(key, Arc::new(service));
-            }
-            Some("EndpointSlice") => {
-                if let Some(service) = text("/metadata/labels/kubernetes.io~1service-name") {
-                    let service = NamespacedName::new(namespace, service);
-                    self.slices.entry(service).or_default().push(Arc::new(typed(manifest)?));
-                }
-            }
-            Some("Secret") => {
-                let secret: Secret = typed(manifest)?;
-                if secret.type_.as_deref() == Some("kubernetes.io/tls") {
-                    let lookup = match certificate::parse(&secret) {
-                        Ok((certificate, _)) => SecretLookup::Certificate(Arc::new(certificate)),
-                        Err(error) => SecretLookup::Malformed(error.to_string()),
-                    };
-                    self.secrets.insert(key, lookup);
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-}
-
-impl Cluster for Objects {
-    fn ingresses(&self) -> Vec<Arc<Ingress>> {
-        self.ingresses.values().cloned().collect()
-    }
-
-    fn ingress(&self, key: &NamespacedName) -> Option<Arc<Ingress>> {
-        self.ingresses.get(key).cloned()
-    }
-
-    fn ingress_classes(&self) -> Vec<Arc<IngressClass>> {
-        self.classes.clone()
-    }
-
-    fn service(&self, key: &NamespacedName) -> Option<Arc<Service>> {
-        self.services.get(key).cloned()
-    }
-
-    fn endpoint_slices(&self, service: &NamespacedName) -> Vec<Arc<EndpointSlice>> {
-        self.slices.get(service).cloned().unwrap_or_default()
-    }
-
-    fn certificate(&self, secret: &NamespacedName) -> SecretLookup {
-        self.secrets.get(secret).cloned().unwrap_or(SecretLookup::Missing)
     }
 }

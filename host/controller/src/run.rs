@@ -1,23 +1,22 @@
-//! Wiring: one controller, one provider.
+//! Wiring: one controller, its providers.
 
-use std::{net::SocketAddr, sync::Arc};
+mod bound;
+
+use std::net::SocketAddr;
 
 use anyhow::Context;
+use futures::future::{join_all, try_join_all};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use lb_kubernetes::{Keys, Readiness};
-use lb_sandbox::{ControllerIdentity, Slot};
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use self::bound::{Ground, Provider};
 use crate::{
     admin::Admin,
     config::{Options, Usage},
-    default_certificate,
-    identity::{self, Identify},
-    logging,
-    plugin::{Loaded, Loader},
-    swap::{self, Swapper},
+    logging, swap,
 };
 
 /// Runs until SIGTERM or Ctrl-C.
@@ -46,75 +45,56 @@ pub(crate) struct Controller {
 }
 
 impl Controller {
-    /// Loads the provider and starts watching. Whatever is wrong with the options is found here.
+    /// Loads the providers and starts watching. Whatever is wrong with the options is found here.
     pub(crate) async fn start(
         client: kube::Client,
         options: Options,
         shutdown: CancellationToken,
     ) -> anyhow::Result<Self> {
         let mut registry = Registry::default();
-        let sandbox_metrics = lb_sandbox::Metrics::register(&mut registry);
         let metrics = lb_kubernetes::Metrics::register(&mut registry);
         let keys = Keys::new();
         let readiness = Readiness::new();
-
-        let mut translate = options.translate()?;
-        let publish = options.publish()?;
         let admin = options.admin()?;
-        let chosen = options.controller_id.clone();
-        chosen.as_deref().map(identity::check).transpose()?;
-        let identity = ControllerIdentity::default();
-        let telling =
-            Identify { client: client.clone(), class: options.class().to_owned(), chosen, identity: identity.clone() };
-        let loader = Loader::new(options.clone(), keys.clone(), sandbox_metrics, identity)?;
-        let Loaded { plugin, fingerprint } = loader.load().await?;
-        translate.default_certificate = Some(match options.default_certificate_secret()? {
-            Some(secret) => default_certificate::from_secret(client.clone(), &secret, &keys).await?,
-            None => default_certificate::self_signed(&keys)?,
-        });
-        let swap_metrics = swap::Metrics::register(&mut registry);
-        let events =
-            swap::Events::new(client.clone(), translate.controller_name.clone(), options.classes().name().to_owned());
-        let (previews, preview_requests) = lb_kubernetes::previews();
-        let asks_identity = plugin.asks_identity();
-        let slot = Arc::new(Slot::new(plugin));
-        let policy = options.swap_policy.unwrap_or_default();
-        let swapper =
-            Swapper::new(loader, slot.clone(), fingerprint, previews, telling.clone(), policy, swap_metrics, events);
-        let swapper = Arc::new(swapper);
+        let mut ground = Ground::new(client.clone(), keys.clone(), &mut registry);
+        let mut providers = Vec::new();
+        for options in options.of_each_provider()? {
+            providers.push(Box::pin(ground.load(options)).await?);
+        }
+        bound::check_ports(&providers)?;
+        let swappers: Vec<_> = providers.iter().map(|provider| provider.swapper.clone()).collect();
         let admin = match admin {
             Some(address) => {
-                let admin = Admin { registry, readiness: readiness.clone(), swapper: swapper.clone() };
+                let admin = Admin { registry, readiness: readiness.clone(), swappers };
                 Some(admin.serve(address, shutdown.clone()).await?)
             }
             None => None,
         };
         let options = lb_kubernetes::Options {
-            translate,
+            controller_name: options.controller_class().to_owned(),
             watch_namespaces: options.watch_namespace.clone(),
-            publish,
             lease: options.lease(),
             resync: None,
+            linger: options.linger(),
         };
         let ready = readiness.clone();
         let task = tokio::spawn(async move {
+            let (bindings, rest): (Vec<_>, Vec<_>) = providers.into_iter().map(Provider::parts).unzip();
             let run = async {
-                if asks_identity {
+                for running in &rest {
                     tokio::select! {
-                        told = telling.ensure() => told?,
+                        told = running.identify() => told?,
                         () = shutdown.cancelled() => return Ok(()),
                     }
                 }
-                let watching = swap::watch(swapper, shutdown.clone());
-                let provider = slot.clone();
-                let running =
-                    lb_kubernetes::run(client, options, provider, keys, metrics, ready, preview_requests, shutdown);
+                let watching = try_join_all(rest.iter().map(|it| swap::watch(it.swapper.clone(), shutdown.clone())));
+                let running = lb_kubernetes::run(client, options, bindings, keys, metrics, ready, shutdown.clone());
                 let (ended, watched) = tokio::join!(running, watching);
                 ended?;
-                watched
+                watched.map(drop)
             };
             let ended = run.await;
-            slot.shutdown().await;
+            join_all(rest.iter().map(|it| it.swapper.slot.shutdown())).await;
             ended
         });
         Ok(Self { task, readiness, admin })

@@ -36,8 +36,12 @@ pub(crate) enum SwapPolicy {
     Approved,
 }
 
-/// Swaps one provider. All swaps happen one after the other.
+/// Swaps one provider. All swaps of it happen one after the other.
 pub(crate) struct Swapper {
+    /// What the operator calls the provider.
+    pub(crate) name: String,
+    /// The class that it serves.
+    pub(crate) class: String,
     pub(crate) loader: Loader,
     pub(crate) slot: Arc<Slot>,
     pub(crate) previews: Previews,
@@ -67,6 +71,8 @@ impl Swapper {
     /// For the provider that the slot was made with.
     #[expect(clippy::too_many_arguments, reason = "the wiring of one program, called once")]
     pub(crate) fn new(
+        name: String,
+        class: String,
         loader: Loader,
         slot: Arc<Slot>,
         fingerprint: String,
@@ -77,7 +83,8 @@ impl Swapper {
         events: Events,
     ) -> Self {
         let state = Mutex::new(State { fingerprint, last: None, candidate: None, previous: None });
-        Self { loader, slot, previews, identify, policy, metrics, events, state, turn: TurnMutex::default() }
+        let turn = TurnMutex::default();
+        Self { name, class, loader, slot, previews, identify, policy, metrics, events, state, turn }
     }
 
     /// Loads what the provider's files hold now, and swaps to it as the policy says.
@@ -88,7 +95,11 @@ impl Swapper {
             Ok(Some((loaded, plan))) => self.decide(cause, loaded, plan).await,
             Err(error) => {
                 let message = format!("{error:#}");
-                error!(cause = cause.label(), "the provider stays as it is, another version is refused: {message}");
+                error!(
+                    provider = self.name,
+                    cause = cause.label(),
+                    "the provider stays as it is, another version is refused: {message}"
+                );
                 Attempt { message: Some(message), ..Attempt::new(cause, Outcome::Refused, &self.slot.current()) }
             }
         };
@@ -179,13 +190,19 @@ impl Swapper {
                      policy, or put the component back",
                     history::count(plan_lines.len())
                 );
-                warn!(to = to.version, digest = to.digest, "the provider stays as it is: {message}");
+                warn!(
+                    provider = self.name,
+                    to = to.version,
+                    digest = to.digest,
+                    "the provider stays as it is: {message}"
+                );
                 let attempt = Attempt::new(cause, Outcome::Refused, &self.slot.current());
                 Attempt { to, message: Some(message), plan: Some(plan_lines), ..attempt }
             }
             SwapPolicy::Approved => {
                 let to = Version::of(&loaded.plugin);
                 info!(
+                    provider = self.name,
                     to = to.version,
                     digest = to.digest,
                     changes = plan_lines.len(),
@@ -209,6 +226,7 @@ impl Swapper {
         let attempt = Attempt::new(cause, Outcome::Swapped, &old);
         let to = Version::of(&loaded.plugin);
         info!(
+            provider = self.name,
             from = old.version(),
             from_digest = old.digest(),
             to = to.version,
@@ -224,6 +242,7 @@ impl Swapper {
     }
 
     async fn tell(&self, attempt: Attempt) -> Attempt {
+        let attempt = Attempt { provider: self.name.clone(), ..attempt };
         self.metrics.ended(&attempt);
         if attempt.outcome != Outcome::Unchanged {
             self.state().last = Some(attempt.clone());

@@ -1,7 +1,9 @@
 //! The one task that owns all state, and its turns.
 
 mod apply;
+mod bound;
 mod calls;
+mod moves;
 mod observe;
 mod publish;
 mod report;
@@ -15,12 +17,7 @@ use std::{
 };
 
 use kube::{Api, Client};
-use lb_model::{
-    cluster::NamespacedName,
-    provider::Provider,
-    translate::{self, Translator},
-    types::{Descriptor, Placement},
-};
+use lb_model::{cluster::NamespacedName, types::Placement};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -29,21 +26,18 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use self::{calls::Ended, publish::Subject, snapshot::Arrival};
+use self::{bound::Bound, publish::Subject, snapshot::Arrival};
 use crate::{
-    addresses::Addresses,
     error::Error,
     events::{self, Events, Told},
     keys::Keys,
-    lane::lanes::Lanes,
     lease,
     metrics::Metrics,
-    options::Options,
-    preview::Requests,
+    options::{Binding, Options, Publish},
     readiness::Readiness,
     status::{Written, writer::Write},
     stores::{Notice, Stores},
-    timers::{Timer, Timers},
+    timers::{At, Timer, Timers},
     watch as watches,
 };
 
@@ -53,47 +47,42 @@ const NOTICES: usize = 1024;
 /// How long calls in flight get to end at shutdown.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// How often a swapped provider is looked for.
+/// How often swapped providers are looked for.
 const SWAP_CHECK: Duration = Duration::from_secs(1);
 
 /// Runs the controller until `shutdown`. Statuses stay as they are; calls in flight get five seconds to end, then the lead
 /// is handed over.
 ///
-/// `previews` are answered as soon as every watch has listed.
-///
 /// The API server may be away, at the start and any time later; the controller waits for it.
 ///
 /// # Errors
 /// Only if a part of the controller breaks down, which is a bug.
-#[expect(clippy::too_many_arguments, reason = "the wiring of a program, called once")]
 pub async fn run(
     client: Client,
     options: Options,
-    provider: Arc<dyn Provider>,
+    bindings: Vec<Binding>,
     keys: Arc<Keys>,
     metrics: Arc<Metrics>,
     ready: Readiness,
-    previews: Requests,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     let mut tasks = JoinSet::new();
     let (sender, notices) = mpsc::channel(NOTICES);
     let sources = watches::start(&mut tasks, &client, &options.watch_namespaces, &sender, &metrics);
 
-    let (publishing, published) = watch::channel(None);
-    if options.publish.addresses.is_empty() {
-        if let Some(service) = &options.publish.service {
-            let (api, name) = (Api::namespaced(client.clone(), &service.namespace), service.name.clone());
-            let (publishing, metrics) = (publishing.clone(), metrics.clone());
-            tasks.spawn(watches::publish_service(api, name, publishing, metrics));
-        }
-    } else {
-        publishing.send_replace(Some(options.publish.addresses.clone()));
+    let alone = bindings.len() == 1;
+    let mut publishing = Vec::new();
+    let mut bounds = Vec::new();
+    for binding in bindings {
+        let (sender, published) = watch::channel(None);
+        publish(&mut tasks, &client, &binding.publish, &sender, &metrics);
+        publishing.push(sender);
+        bounds.push(Bound::new(binding, alone, published));
     }
 
     let identity = options.lease.as_ref().map_or_else(|| "lb-controller".to_owned(), |lease| lease.identity.clone());
     let (events, deliveries) = Events::new(metrics.clone());
-    let controller_name = options.translate.controller_name.clone();
+    let controller_name = options.controller_name.clone();
     tasks.spawn(events::deliver(client.clone(), controller_name, identity, deliveries, metrics.clone()));
 
     let (leading, leads) = watch::channel(options.lease.is_none().then_some(true));
@@ -104,9 +93,8 @@ pub async fn run(
     }
 
     let stores = Stores::new(sources, keys.clone());
-    let mut controller = Controller::new(
-        client, options, provider, stores, keys, metrics, ready, events, notices, leads, published, previews,
-    );
+    let mut controller =
+        Controller::new(client, &options, bounds, stores, keys, metrics, ready, events, notices, leads);
     let result = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
         never = controller.reconcile_forever() => match never {},
@@ -120,47 +108,51 @@ pub async fn run(
     result
 }
 
+/// Keeps the addresses of the operator's choice in a channel.
+fn publish(
+    tasks: &mut JoinSet<()>,
+    client: &Client,
+    publish: &Publish,
+    publishing: &watch::Sender<Option<Vec<lb_model::types::Address>>>,
+    metrics: &Arc<Metrics>,
+) {
+    if !publish.addresses.is_empty() {
+        publishing.send_replace(Some(publish.addresses.clone()));
+    } else if let Some(service) = &publish.service {
+        let (api, name) = (Api::namespaced(client.clone(), &service.namespace), service.name.clone());
+        tasks.spawn(watches::publish_service(api, name, publishing.clone(), metrics.clone()));
+    }
+}
+
 /// All state. See the crate's documentation for the flow.
 struct Controller {
     client: Client,
-    translate_options: translate::Options,
     resync: Option<Duration>,
-    provider: Arc<dyn Provider>,
-    descriptor: Arc<Descriptor>,
-    /// How often the provider was swapped, as far as everything was applied since.
-    swaps: u64,
+    linger: Duration,
     keys: Arc<Keys>,
     metrics: Arc<Metrics>,
     ready: Readiness,
+    /// Whether readiness was announced.
+    announced: bool,
     events: Events,
 
     notices: mpsc::Receiver<Notice>,
     /// `None`: not known yet.
     leads: watch::Receiver<Option<bool>>,
-    published_updates: watch::Receiver<Option<Vec<lb_model::types::Address>>>,
-    previews: Requests,
-    calls: JoinSet<Ended>,
     writes: JoinSet<(Write, Written)>,
     timers: Timers,
 
+    /// The providers, in the order that they were given in.
+    bounds: Vec<Bound>,
     stores: Stores,
-    translator: Translator,
-    /// Whether the translator has seen the complete stores.
+    /// Whether the translators have seen the complete stores.
     translated: bool,
-    lanes: Lanes,
-    /// Load balancers that readiness waits for; `None` before the first translation.
-    awaited: Option<BTreeSet<String>>,
     subjects: HashMap<NamespacedName, Subject>,
     /// Ingresses whose status is to be looked at.
     due: BTreeSet<NamespacedName>,
-    /// The addresses for load balancers whose provider reports none.
-    published: Addresses,
+    /// Ingresses whose move from one provider to another is to be looked at.
+    moving: BTreeSet<NamespacedName>,
     leading: bool,
-    observing: bool,
-    observe_at: Option<Instant>,
-    observe_failures: u32,
-    /// Ingresses that the provider refuses, by load balancer.
-    refused: HashMap<String, BTreeSet<NamespacedName>>,
     /// What the log was told.
     logged: Told,
     /// What users were told.
@@ -171,8 +163,8 @@ impl Controller {
     #[expect(clippy::too_many_arguments, reason = "called once, by the wiring above")]
     fn new(
         client: Client,
-        options: Options,
-        provider: Arc<dyn Provider>,
+        options: &Options,
+        bounds: Vec<Bound>,
         stores: Stores,
         keys: Arc<Keys>,
         metrics: Arc<Metrics>,
@@ -180,11 +172,7 @@ impl Controller {
         events: Events,
         notices: mpsc::Receiver<Notice>,
         leads: watch::Receiver<Option<bool>>,
-        mut published_updates: watch::Receiver<Option<Vec<lb_model::types::Address>>>,
-        previews: Requests,
     ) -> Self {
-        published_updates.mark_changed();
-        let (descriptor, provider_swaps) = (provider.descriptor(), provider.swaps());
         let mut timers = Timers::default();
         timers.set(Instant::now(), Timer::Provider);
         if let Some(interval) = options.resync {
@@ -194,35 +182,24 @@ impl Controller {
         metrics.leader.set(i64::from(leading));
         Self {
             client,
-            translator: Translator::new(options.translate.clone(), descriptor.clone()),
-            translate_options: options.translate,
             resync: options.resync,
-            provider,
-            descriptor,
+            linger: options.linger,
             keys,
             metrics,
             ready,
+            announced: false,
             events,
             notices,
             leads,
-            published_updates,
-            previews,
-            swaps: provider_swaps,
-            calls: JoinSet::new(),
             writes: JoinSet::new(),
             timers,
+            bounds,
             stores,
             translated: false,
-            lanes: Lanes::default(),
-            awaited: None,
             subjects: HashMap::new(),
             due: BTreeSet::new(),
-            published: Addresses::default(),
+            moving: BTreeSet::new(),
             leading,
-            observing: false,
-            observe_at: None,
-            observe_failures: 0,
-            refused: HashMap::new(),
             logged: Told::default(),
             told: Told::default(),
         }
@@ -241,23 +218,36 @@ impl Controller {
         self.translate(effects);
         self.apply();
         self.status();
+        if let Some(ingress) = self.moving.first().filter(|_| self.translated) {
+            // This turn gave reason to look; the next one does.
+            self.timers.set(Instant::now(), Timer::Move(ingress.clone()));
+        }
     }
 
-    /// Whether this replica calls the provider.
-    fn calls_provider(&self) -> bool {
-        self.leading || self.descriptor.placement == Placement::EveryReplica
+    /// Whether this replica calls a provider.
+    fn calls(&self, at: At) -> bool {
+        self.leading || self.bounds[at].descriptor.placement == Placement::EveryReplica
+    }
+
+    /// The places of all providers.
+    fn places(&self) -> std::ops::Range<At> {
+        0..self.bounds.len()
     }
 
     /// Lets what is under way end.
     async fn end(&mut self) {
         let farewell = async {
-            while self.calls.join_next().await.is_some() {}
+            for bound in &mut self.bounds {
+                while bound.calls.join_next().await.is_some() {}
+            }
             while self.writes.join_next().await.is_some() {}
         };
         if timeout(FAREWELL, farewell).await.is_err() {
             info!("calls still under way are given up; the next start repeats them");
         }
-        self.calls.shutdown().await;
+        for bound in &mut self.bounds {
+            bound.calls.shutdown().await;
+        }
         self.writes.shutdown().await;
     }
 }

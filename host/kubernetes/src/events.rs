@@ -32,6 +32,7 @@ use crate::{
     backoff::{exponential, jittered},
     error::one_line,
     metrics::Metrics,
+    timers::At,
 };
 
 /// The reasons of our Events.
@@ -52,6 +53,8 @@ pub(crate) mod reason {
     pub(crate) const PROVIDER_BREACH: &str = "ProviderBreach";
     /// The provider kept breaking its limits and is not called for a while: its author must act.
     pub(crate) const PROVIDER_CIRCUIT_OPEN: &str = "ProviderCircuitOpen";
+    /// The object stays with its former provider, because the new one does not serve it.
+    pub(crate) const NOT_MOVED: &str = "NotMoved";
     /// The object is served.
     pub(crate) const SYNCED: &str = "Synced";
 }
@@ -138,15 +141,19 @@ pub(crate) enum Origin {
     /// The translation of an Ingress.
     Ingress(NamespacedName),
     /// What the provider refuses of a load balancer.
-    LoadBalancer(String),
+    LoadBalancer(At, String),
     /// A provider that fails.
-    Failure(String),
+    Failure(At, String),
     /// A provider that is not called, because it kept breaking its limits.
-    Circuit(String),
+    Circuit(At, String),
     /// A provider that cannot be observed.
-    Observation,
+    Observation(At),
     /// The listeners that the operator configured.
-    Streams,
+    Streams(At),
+    /// An Ingress whose new provider does not serve it yet.
+    Move(NamespacedName),
+    /// The classes of our controller that none of its providers serves.
+    Classes,
 }
 
 /// What was told already.

@@ -321,6 +321,16 @@ impl Lane {
         self.applied.is_some()
     }
 
+    /// Whether all that was applied last is served.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.applied.is_some() && self.pending == 0
+    }
+
+    /// Whether the last call failed.
+    pub(crate) fn fails(&self) -> bool {
+        self.failures > 0
+    }
+
     pub(crate) fn rejections(&self) -> &[Rejection] {
         &self.rejections
     }

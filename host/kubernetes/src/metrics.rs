@@ -22,13 +22,20 @@ pub struct Metrics {
     watch_errors: Family<Watch, Counter>,
     pub(crate) leader: Gauge,
     pub(crate) ingresses: Gauge,
-    pub(crate) load_balancers: Gauge,
-    pub(crate) calls: Gauge,
+    load_balancers: Family<ProviderLabel, Gauge>,
+    calls: Family<ProviderLabel, Gauge>,
+    held: Family<ProviderLabel, Gauge>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
+    provider: String,
     outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProviderLabel {
+    provider: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -64,8 +71,9 @@ impl Metrics {
             watch_errors: Family::default(),
             leader: Gauge::default(),
             ingresses: Gauge::default(),
-            load_balancers: Gauge::default(),
-            calls: Gauge::default(),
+            load_balancers: Family::default(),
+            calls: Family::default(),
+            held: Family::default(),
         };
         registry.register("lb_reconcile", "Calls of the provider that ended, by outcome", metrics.reconcile.clone());
         registry.register_with_unit(
@@ -96,6 +104,11 @@ impl Metrics {
         );
         registry.register("lb_load_balancers", "Load balancers that are wanted", metrics.load_balancers.clone());
         registry.register("lb_calls_in_flight", "Calls of the provider under way", metrics.calls.clone());
+        registry.register(
+            "lb_ingresses_held",
+            "Ingresses of another provider's class that this one serves until that one does",
+            metrics.held.clone(),
+        );
         for kind in [NoticeKind::Rejected, NoticeKind::Conflict, NoticeKind::Unsupported, NoticeKind::Warning] {
             metrics.notices(kind, 0);
         }
@@ -103,8 +116,20 @@ impl Metrics {
     }
 
     /// A call ended.
-    pub(crate) fn reconciled(&self, outcome: &'static str) {
-        self.reconcile.get_or_create(&Outcome { outcome }).inc();
+    pub(crate) fn reconciled(&self, provider: &str, outcome: &'static str) {
+        self.reconcile.get_or_create(&Outcome { provider: provider.to_owned(), outcome }).inc();
+    }
+
+    pub(crate) fn load_balancers(&self, provider: &str, count: usize) {
+        set(&self.load_balancers, provider, count);
+    }
+
+    pub(crate) fn calls_in_flight(&self, provider: &str, count: usize) {
+        set(&self.calls, provider, count);
+    }
+
+    pub(crate) fn held(&self, provider: &str, count: usize) {
+        set(&self.held, provider, count);
     }
 
     /// A change reached the provider.
@@ -144,6 +169,11 @@ impl Metrics {
     }
 }
 
+fn set(family: &Family<ProviderLabel, Gauge>, provider: &str, count: usize) {
+    let label = ProviderLabel { provider: provider.to_owned() };
+    family.get_or_create(&label).set(i64::try_from(count).unwrap_or(i64::MAX));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,7 +182,7 @@ mod tests {
     fn names_follow_the_convention() {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
-        metrics.reconciled("applied");
+        metrics.reconciled("edge", "applied");
         metrics.lag(Duration::from_millis(3));
         metrics.watch_error("ingresses");
         metrics.event_written("Rejected");
@@ -160,7 +190,7 @@ mod tests {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [
-            "lb_reconcile_total{outcome=\"applied\"} 1",
+            "lb_reconcile_total{provider=\"edge\",outcome=\"applied\"} 1",
             "lb_reconcile_lag_seconds_bucket{le=\"0.005\"} 1",
             "lb_watch_errors_total{resource=\"ingresses\"} 1",
             "lb_events_total{reason=\"Rejected\"} 1",

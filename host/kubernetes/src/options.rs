@@ -1,22 +1,40 @@
 //! What the operator may choose.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use lb_model::{cluster::NamespacedName, types::Address};
+use lb_model::{cluster::NamespacedName, provider::Provider, types::Address};
 
-/// How the controller watches, leads and publishes.
+use crate::preview::Requests;
+
+/// How the controller watches and leads.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Which Ingresses are ours, and how they become load balancers.
-    pub translate: lb_model::translate::Options,
+    /// The `spec.controller` of our classes: who reports Events.
+    pub controller_name: String,
     /// The namespaces to watch; empty: all of them.
     pub watch_namespaces: Vec<String>,
-    /// The addresses for load balancers whose provider reports none.
-    pub publish: Publish,
     /// `None`: this replica always leads.
     pub lease: Option<LeaseOptions>,
     /// How often each load balancer is applied completely although nothing changed; `None`: never.
     pub resync: Option<Duration>,
+    /// How long an Ingress that moved to another provider is served by the former one still, once its status shows the new
+    /// one: for clients that know the old address.
+    pub linger: Duration,
+}
+
+/// A provider, bound to the classes that it serves.
+pub struct Binding {
+    /// What the operator calls it, in messages and metrics.
+    pub name: String,
+    /// Which Ingresses it serves, and how they become load balancers. Where there are several providers, `classes` is
+    /// [`Bound`](lb_model::translate::ClassSelection::Bound) for each of them.
+    pub translate: lb_model::translate::Options,
+    /// The addresses for load balancers whose provider reports none.
+    pub publish: Publish,
+    /// What is called.
+    pub provider: Arc<dyn Provider>,
+    /// Answered as soon as every watch has listed.
+    pub previews: Requests,
 }
 
 /// Where clients reach a data plane that does not know its own addresses.

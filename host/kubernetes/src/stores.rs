@@ -142,6 +142,11 @@ impl Stores {
         self.ingresses.get(key)
     }
 
+    /// Every Ingress with its status.
+    pub(crate) fn ingress_records(&self) -> impl Iterator<Item = (&NamespacedName, &IngressRecord)> {
+        self.ingresses.iter()
+    }
+
     /// How many Ingresses there are, of whatever class.
     pub(crate) fn ingress_count(&self) -> usize {
         self.ingresses.len()

@@ -5,20 +5,25 @@ use std::collections::BTreeSet;
 use lb_model::cluster::NamespacedName;
 use tokio::time::Instant;
 
+/// A provider, by its place among those that the controller has.
+pub(crate) type At = usize;
+
 /// What to look at. A look too many does no harm, so timers are never taken back.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
-    LoadBalancer(String),
+    LoadBalancer(At, String),
     /// Its addresses.
-    Addresses(String),
+    Addresses(At, String),
     Ingress(NamespacedName),
-    Observe,
+    /// An Ingress that moves.
+    Move(NamespacedName),
+    Observe(At),
     Resync,
     /// The statuses that one turn left over.
     Status,
     /// The addresses of the published Service.
-    Published,
-    /// Whether the provider was swapped.
+    Published(At),
+    /// Whether a provider was swapped.
     Provider,
 }
 

@@ -9,7 +9,7 @@ wasmtime::component::bindgen!({
     world: "plugin",
     imports: { default: async | trappable },
     exports: { default: async },
-    additional_derives: [PartialEq, Eq, serde::Serialize],
+    additional_derives: [PartialEq, Eq, serde::Serialize, serde::Deserialize],
 });
 
 pub use lb_controller::provider::types;

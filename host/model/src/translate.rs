@@ -31,6 +31,7 @@ mod certificates;
 mod class;
 mod features;
 mod fragment;
+mod hold;
 mod host;
 mod merge;
 mod notice;
@@ -42,14 +43,19 @@ mod service;
 mod stickiness;
 mod streams;
 mod tls;
+mod updated;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
+use k8s_openapi::api::networking::v1::Ingress;
+
+pub use class::ClassBindings;
 pub use notice::{Notice, NoticeKind};
 pub use options::{ClassSelection, Options, ServicePort, Stream};
+pub use updated::Updated;
 
 use self::{
     backends::Backends,
@@ -66,15 +72,6 @@ use crate::{
     tables::Configuration,
     types::{Descriptor, Feature},
 };
-
-/// What an update changed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Updated {
-    /// Load balancers whose desired state, set of Ingresses, or existence changed.
-    pub load_balancers: BTreeSet<String>,
-    /// Ingresses whose notices or ownership changed.
-    pub ingresses: BTreeSet<NamespacedName>,
-}
 
 /// Holds the desired state of all load balancers and follows the cluster.
 pub struct Translator {
@@ -93,6 +90,8 @@ pub struct Translator {
     backends: Backends,
     balancers: BTreeMap<Arc<str>, Balancer>,
     notices: BTreeMap<Arc<NamespacedName>, Vec<Notice>>,
+    /// Ingresses that are served although their class is not.
+    held: BTreeSet<NamespacedName>,
 }
 
 /// What an update has to look at.
@@ -123,6 +122,7 @@ impl Translator {
             stream_problems: Vec::new(),
             balancers: BTreeMap::new(),
             notices: BTreeMap::new(),
+            held: BTreeSet::new(),
         };
         if translator.features.is_per_class() {
             let id = Arc::from(translator.options.classes.name());
@@ -139,7 +139,11 @@ impl Translator {
         if self.stream_backends.is_none() {
             touched.extend(self.balancers.keys().cloned());
         }
+        let holds = matches!(self.options.classes, ClassSelection::Bound { .. });
         for ingress in dirty.ingresses {
+            if holds {
+                self.hold_if_it_leaves(&ingress, cluster, &mut updated);
+            }
             self.refresh(ingress, cluster, &mut touched, &mut updated);
         }
         for service in &dirty.services {
@@ -238,7 +242,8 @@ impl Translator {
         touched: &mut BTreeSet<Arc<str>>,
         updated: &mut Updated,
     ) {
-        let ingress = cluster.ingress(&name).filter(|ingress| self.classes.own(ingress));
+        let ours = |ingress: &Arc<Ingress>| self.held.contains(&name) || self.classes.own(ingress);
+        let ingress = cluster.ingress(&name).filter(ours);
         let name = self.fragments.get_key_value(&name).map_or_else(|| Arc::new(name), |(name, _)| name.clone());
         let new =
             ingress.map(|ingress| fragment::fragment(name.clone(), &ingress, &self.options, &self.features, cluster));

@@ -27,6 +27,7 @@ pub struct Builder<'world> {
     state: Option<PathBuf>,
     plugins: Option<PathBuf>,
     config: Option<String>,
+    several: bool,
     log_level: String,
 }
 
@@ -44,6 +45,7 @@ impl<'world> Builder<'world> {
             state: None,
             plugins: None,
             config: None,
+            several: false,
             log_level: LOG_LEVEL.to_owned(),
         }
     }
@@ -121,6 +123,16 @@ impl<'world> Builder<'world> {
         self
     }
 
+    /// Several providers instead of one, as a configuration file with the part `providers` names them. Each is reached by a
+    /// client of the test's own.
+    #[must_use]
+    pub fn providers(mut self, text: impl Into<String>) -> Self {
+        self.config = Some(text.into());
+        self.several = true;
+        self.publish = None;
+        self
+    }
+
     /// Another log level than the one of all tests.
     #[must_use]
     pub fn log_level(mut self, level: &str) -> Self {
@@ -149,10 +161,8 @@ impl<'world> Builder<'world> {
         ensure!(component.is_file(), "{} is missing; build it: cargo xtask plugins", component.display());
         let mut arguments = vec![
             "--controller=kubernetes".to_owned(),
-            format!("--provider={}", self.provider),
             format!("--plugin-dir={}", plugins.display()),
             format!("--kubeconfig={}", self.world.cluster.kubeconfig().display()),
-            format!("--ingress-class={}", self.class),
             format!("--controller-class={}", self.controller_name),
             format!("--watch-namespace={}", self.world.namespace),
             format!("--admin-address=127.0.0.1:{admin}"),
@@ -161,6 +171,10 @@ impl<'world> Builder<'world> {
             "--log-format=json".to_owned(),
             format!("--log-level={}", self.log_level),
         ];
+        if !self.several {
+            arguments.push(format!("--provider={}", self.provider));
+            arguments.push(format!("--ingress-class={}", self.class));
+        }
         if let Some(address) = self.publish {
             // A data plane on this machine, on ports that nobody else has.
             arguments.push(format!("--publish-address={address}"));

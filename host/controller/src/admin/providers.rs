@@ -13,27 +13,33 @@ use lb_model::provider::Provider as _;
 use serde_json::{Value, json};
 
 use super::Admin;
-use crate::swap::{Cause, Outcome};
+use crate::swap::{Cause, Outcome, Swapper};
 
 const ACTIONS: &str = "reload, approve, reject, rollback";
 
 pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Json<Value> {
-    let plugin = admin.swapper.slot.current();
+    Json(admin.swappers.iter().map(|swapper| about(swapper)).collect())
+}
+
+fn about(swapper: &Swapper) -> Value {
+    let plugin = swapper.slot.current();
     let descriptor = plugin.descriptor();
     let statistics = plugin.statistics();
-    let (last, waiting, previous) = admin.swapper.history();
-    Json(json!([{
-        "name": descriptor.name,
+    let (last, waiting, previous) = swapper.history();
+    json!({
+        "name": swapper.name,
+        "provider": descriptor.name,
+        "ingress-class": swapper.class,
         "version": descriptor.version,
         "digest": plugin.digest(),
         "since": Timestamp::try_from(statistics.loaded).ok(),
         "features": descriptor.features,
-        "swap-policy": admin.swapper.policy,
+        "swap-policy": swapper.policy,
         "last-swap": last,
         "waiting": waiting,
         "previous": previous,
         "statistics": statistics,
-    }]))
+    })
 }
 
 /// Does what is asked. Only for who is on this machine (`kubectl port-forward` and `kubectl exec` are), and never for a
@@ -51,11 +57,11 @@ pub(super) async fn act(
     if headers.contains_key(header::ORIGIN) {
         return refuse(StatusCode::FORBIDDEN, "changes are not taken from web pages");
     }
-    let running = admin.swapper.slot.current().name().to_owned();
-    if name != running {
-        return refuse(StatusCode::NOT_FOUND, format!("there is no provider {name:?}; there is {running:?}"));
-    }
-    let swapper = admin.swapper.clone();
+    let Some(swapper) = admin.swappers.iter().find(|swapper| swapper.name == name).cloned() else {
+        let known: Vec<_> = admin.swappers.iter().map(|swapper| format!("{:?}", swapper.name)).collect();
+        let message = format!("there is no provider {name:?}; there is {}", known.join(" and "));
+        return refuse(StatusCode::NOT_FOUND, message);
+    };
     // On a task of its own, so that a client that goes away leaves nothing half done.
     let done = tokio::spawn(async move {
         match action.as_str() {

@@ -54,3 +54,52 @@ fn a_mistake_in_a_part_of_a_grant_is_told_with_its_line() {
         assert!(words.iter().all(|word| error.contains(word)), "{error}");
     }
 }
+
+/// The options of each provider, by name.
+fn several(text: &str) -> Result<Vec<Options>, String> {
+    read(text)?.of_each_provider().map_err(|error| format!("{error:#}"))
+}
+
+#[test]
+fn each_provider_fills_what_it_leaves_open_from_the_top() {
+    let text = "publish-address: [192.0.2.1]\nhttp-port: 8080\ncontroller-id: site\nstate-dir: /state\nproviders:\n  \
+                a: {provider: nginx, https-port: 8443, grants: {files: {path: x}}}\n  \
+                b: {provider: rancher, ingress-class: remote, publish-service: lb/front, controller-id: own}\n";
+    let providers = several(text).unwrap();
+    let [a, b] = providers.as_slice() else { panic!("{} providers", providers.len()) };
+    assert_eq!((a.provider.as_deref(), b.provider.as_deref()), (Some("nginx"), Some("rancher")));
+    assert_eq!((a.classes().name(), b.classes().name()), ("a", "remote"));
+    assert_eq!((a.http_port, a.https_port, b.http_port, b.https_port), (Some(8080), Some(8443), Some(8080), None));
+    assert_eq!(a.publish().unwrap().addresses, [Address::Ip("192.0.2.1".to_owned())]);
+    let published = b.publish().unwrap();
+    assert!(published.addresses.is_empty() && published.service == Some(NamespacedName::new("lb", "front")));
+    assert_eq!((a.controller_id.as_deref(), b.controller_id.as_deref()), (Some("site/a"), Some("own")));
+    assert_eq!(a.provider_part, serde_json::json!({"grants": {"files": {"path": "x"}}}));
+    assert_eq!(a.provider_dir(), Path::new("/state/providers/a"));
+}
+
+#[test]
+fn a_single_provider_is_as_it_ever_was() {
+    let options = Options { state_dir: Some("/state".into()), ..parse("provider: nginx\nsettings: {a: 1}").unwrap() };
+    let all = options.of_each_provider().unwrap();
+    assert_eq!(all.len(), 1);
+    assert_eq!(all[0].classes(), ClassSelection::AllOfController { name: "lb".to_owned() });
+    assert_eq!(all[0].provider_dir(), Path::new("/state"));
+}
+
+#[test]
+fn an_ingress_without_a_class_goes_to_one_provider() {
+    let text = "providers:\n  a: {provider: x, watch-ingress-without-class: true}\n  \
+                b: {provider: x, watch-ingress-without-class: true}\n";
+    let error = several(text).unwrap_err();
+    assert!(error.contains("providers.a") && error.contains("providers.b"), "{error}");
+}
+
+#[test]
+fn the_example_of_several_providers_is_valid() {
+    let providers = several(include_str!("../../../../deploy/several-providers/config.yaml")).unwrap();
+    assert_eq!(
+        providers.iter().map(|options| options.classes().name().to_owned()).collect::<Vec<_>>(),
+        ["lb-nginx", "lb-rancher"]
+    );
+}

@@ -47,7 +47,7 @@ pub(crate) async fn watch(swapper: Arc<Swapper>, shutdown: CancellationToken) ->
                 Cause::File
             }
         };
-        info!(cause = cause.label(), "looking at the provider's files");
+        info!(provider = swapper.name, cause = cause.label(), "looking at the provider's files");
         swapper.reload(cause).await;
     }
     drop((watcher, sender));

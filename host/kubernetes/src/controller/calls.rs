@@ -8,13 +8,13 @@ use lb_model::{
     types::{ChangeKind, ChangeSet, Observed, Outcome, Removal},
 };
 use tokio::time::Instant;
-use tracing::{debug, info};
+use tracing::{Instrument, debug, info};
 
 use super::Controller;
 use crate::{
     error_policy::{self, Requeue},
     lane::{Applied, Lane, Step, refusals},
-    timers::Timer,
+    timers::{At, Timer},
 };
 
 /// A call that ended.
@@ -49,64 +49,82 @@ impl Size {
 }
 
 impl Controller {
-    pub(super) fn call_apply(&mut self, id: &str, change: ChangeSet, step: Step) {
-        let began = self.begin(id);
+    pub(super) fn call_apply(&mut self, at: At, id: &str, change: ChangeSet, step: Step) {
+        let began = self.begin(at, id);
         debug!(step = "apply-begin", load_balancer = id);
-        let (provider, id, size) = (self.provider.clone(), id.to_owned(), Size::of(&change));
-        self.calls.spawn(async move {
+        let bound = &mut self.bounds[at];
+        let (provider, id, size) = (bound.provider.clone(), id.to_owned(), Size::of(&change));
+        let call = async move {
             let result = survive(async { provider.apply(change).await }).await;
             debug!(step = "apply-end", load_balancer = id);
             Ended::Apply { id, began, size, step, result }
-        });
+        };
+        bound.calls.spawn(call.instrument(bound.span.clone()));
     }
 
-    pub(super) fn call_remove(&mut self, id: &str) {
-        self.begin(id);
+    pub(super) fn call_remove(&mut self, at: At, id: &str) {
+        self.begin(at, id);
         debug!(step = "remove-begin", load_balancer = id);
-        let (provider, id) = (self.provider.clone(), id.to_owned());
-        self.calls.spawn(async move {
+        let bound = &mut self.bounds[at];
+        let (provider, id) = (bound.provider.clone(), id.to_owned());
+        let call = async move {
             let result = survive(provider.remove(&id)).await;
             debug!(step = "remove-end", load_balancer = id);
             Ended::Remove { id, result }
-        });
+        };
+        bound.calls.spawn(call.instrument(bound.span.clone()));
     }
 
-    pub(super) fn call_observe(&mut self) {
-        let (provider, began) = (self.provider.clone(), Instant::now());
+    pub(super) fn call_observe(&mut self, at: At) {
+        let bound = &mut self.bounds[at];
+        let (provider, began) = (bound.provider.clone(), Instant::now());
         debug!(step = "observe-begin");
-        self.calls.spawn(async move {
+        let call = async move {
             let result = survive(provider.observe()).await;
             debug!(step = "observe-end");
             Ended::Observe { began, result }
-        });
+        };
+        bound.calls.spawn(call.instrument(bound.span.clone()));
     }
 
-    fn begin(&mut self, id: &str) -> Instant {
+    fn begin(&mut self, at: At, id: &str) -> Instant {
         let now = Instant::now();
-        self.lanes.began(id.to_owned(), now);
-        self.count_calls();
+        self.bounds[at].lanes.began(id.to_owned(), now);
+        self.count_calls(at);
         now
     }
 
-    fn count_calls(&self) {
-        self.metrics.calls.set(i64::try_from(self.lanes.in_flight()).unwrap_or(i64::MAX));
+    fn count_calls(&self, at: At) {
+        self.metrics.calls_in_flight(&self.bounds[at].name, self.bounds[at].lanes.in_flight());
     }
 
-    pub(super) fn call_ended(&mut self, ended: Ended) {
+    pub(super) fn call_ended(&mut self, at: At, ended: Ended) {
         match ended {
-            Ended::Apply { id, began, size, step, result } => self.apply_ended(&id, began, &size, step, result),
-            Ended::Remove { id, result } => self.remove_ended(&id, result),
-            Ended::Observe { began, result } => self.observe_ended(began, result),
+            Ended::Apply { id, began, size, step, result } => {
+                self.apply_ended(at, &id, began, &size, step, result);
+                self.look_at_moves_to(at, &id);
+            }
+            Ended::Remove { id, result } => self.remove_ended(at, &id, result),
+            Ended::Observe { began, result } => self.observe_ended(at, began, result),
         }
-        self.count_calls();
+        self.count_calls(at);
     }
 
-    fn apply_ended(&mut self, id: &str, began: Instant, size: &Size, step: Step, result: Result<Outcome, CallError>) {
+    fn apply_ended(
+        &mut self,
+        at: At,
+        id: &str,
+        began: Instant,
+        size: &Size,
+        step: Step,
+        result: Result<Outcome, CallError>,
+    ) {
         let now = Instant::now();
-        let Some(lane) = self.lanes.ended(id) else { return };
+        let bound = &mut self.bounds[at];
+        let Some(lane) = bound.lanes.ended(id) else { return };
         match lane.applied(step, result, now) {
             Applied::Served { joined, addresses_changed, pending } => {
-                self.metrics.reconciled(if pending.is_some() { "pending" } else { "applied" });
+                self.metrics.reconciled(&bound.name, if pending.is_some() { "pending" } else { "applied" });
                 let Size { listeners, virtual_hosts, backends, certificates, .. } = size;
                 let kind = match size.kind {
                     ChangeKind::Complete => "complete",
@@ -115,70 +133,73 @@ impl Controller {
                 let duration = now.saturating_duration_since(began);
                 #[rustfmt::skip]
                 info!(load_balancer = id, kind, listeners, virtual_hosts, backends, certificates, ?duration, pending, "applied");
-                self.failure_over(id);
-                self.report_refusals(id, &[]);
-                self.joined(id, joined);
+                self.failure_over(at, id);
+                self.report_refusals(at, id, &[]);
+                self.joined(at, id, joined);
                 if addresses_changed {
-                    self.addresses_changed(id);
+                    self.addresses_changed(at, id);
                 }
                 if pending.is_some() {
-                    self.look_again_at(id, now);
+                    self.look_again_at(at, id, now);
                 }
-                self.settled(id);
+                self.settled(at, id);
             }
             Applied::Failed { error, requeue } => {
-                self.metrics.reconciled(error_policy::label(&error));
-                self.report_failure(id, &error, requeue);
-                self.report_refusals(id, refusals(&error));
+                self.metrics.reconciled(&bound.name, error_policy::label(&error));
+                self.report_failure(at, id, &error, requeue);
+                self.report_refusals(at, id, refusals(&error));
                 match requeue {
-                    Requeue::Observe => self.observe_by(now),
-                    Requeue::OnChange => self.settled(id),
-                    Requeue::After(_) => self.settled_by_failure(id),
+                    Requeue::Observe => self.observe_by(at, now),
+                    Requeue::OnChange => self.settled(at, id),
+                    Requeue::After(_) => self.settled_by_failure(at, id),
                 }
             }
         }
     }
 
-    fn remove_ended(&mut self, id: &str, result: Result<Removal, CallError>) {
+    fn remove_ended(&mut self, at: At, id: &str, result: Result<Removal, CallError>) {
         let now = Instant::now();
-        let Some(lane) = self.lanes.ended(id) else { return };
+        let bound = &mut self.bounds[at];
+        let Some(lane) = bound.lanes.ended(id) else { return };
         match lane.removed(result, now) {
             Ok(None) => {
-                self.metrics.reconciled("removed");
+                self.metrics.reconciled(&bound.name, "removed");
                 info!(load_balancer = id, "removed");
-                self.failure_over(id);
-                self.report_refusals(id, &[]);
-                if self.translator.desired(id).is_none() {
-                    self.lanes.forget(id);
-                    self.settled(id);
+                self.failure_over(at, id);
+                self.report_refusals(at, id, &[]);
+                if self.bounds[at].translator.desired(id).is_none() {
+                    self.bounds[at].lanes.forget(id);
+                    self.settled(at, id);
                 }
             }
             Ok(Some(reason)) => {
-                self.metrics.reconciled("removing");
+                self.metrics.reconciled(&bound.name, "removing");
                 debug!(load_balancer = id, reason, "removal is under way");
             }
             Err((error, requeue)) => {
-                self.metrics.reconciled(error_policy::label(&error));
-                self.report_failure(id, &error, requeue);
+                self.metrics.reconciled(&bound.name, error_policy::label(&error));
+                self.report_failure(at, id, &error, requeue);
                 if requeue == Requeue::Observe {
-                    self.observe_by(now);
+                    self.observe_by(at, now);
                 }
-                self.settled_by_failure(id);
+                self.settled_by_failure(at, id);
             }
         }
     }
 
     /// The addresses of a load balancer are others now, or will be once the grace is over.
-    pub(super) fn addresses_changed(&mut self, id: &str) {
-        self.due.extend(self.translator.ingresses(id).cloned());
-        if let Some(moment) = self.lanes.get(id).and_then(|lane| lane.addresses().grace_ends()) {
-            self.timers.set(moment, Timer::Addresses(id.to_owned()));
+    pub(super) fn addresses_changed(&mut self, at: At, id: &str) {
+        let bound = &self.bounds[at];
+        self.due.extend(bound.translator.ingresses(id).cloned());
+        if let Some(moment) = bound.lanes.get(id).and_then(|lane| lane.addresses().grace_ends()) {
+            self.timers.set(moment, Timer::Addresses(at, id.to_owned()));
         }
+        self.look_at_moves_to(at, id);
     }
 
-    pub(super) fn look_again_at(&mut self, id: &str, now: Instant) {
-        if let Some(delay) = self.lanes.get(id).and_then(Lane::next_look) {
-            self.observe_by(now + delay);
+    pub(super) fn look_again_at(&mut self, at: At, id: &str, now: Instant) {
+        if let Some(delay) = self.bounds[at].lanes.get(id).and_then(Lane::next_look) {
+            self.observe_by(at, now + delay);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lb_model::{cluster::NamespacedName, types::Placement};
+use lb_model::cluster::NamespacedName;
 use tokio::time::Instant;
 
 use super::{Controller, report::KINDS};
@@ -11,7 +11,7 @@ use crate::{
         Decision, Status, Target, Written,
         writer::{self, Write},
     },
-    timers::Timer,
+    timers::{At, Timer},
 };
 
 /// Status writes at the same time.
@@ -24,8 +24,8 @@ const LOOKS: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Subject {
     uid: Box<str>,
-    /// The load balancer whose applied state it is part of.
-    pub(super) live: Option<Arc<str>>,
+    /// The load balancers whose applied state it is part of, of each provider one at most.
+    live: Vec<(At, Arc<str>)>,
     said: Said,
     /// How many notices of each of [`KINDS`] the metrics count.
     pub(super) counted: [usize; KINDS.len()],
@@ -38,7 +38,25 @@ enum Said {
     #[default]
     Nothing,
     Rejected,
-    Synced,
+    /// That this provider serves it.
+    Synced(At),
+}
+
+impl Subject {
+    /// The load balancer of a provider that serves it.
+    pub(super) fn live(&self, at: At) -> Option<&Arc<str>> {
+        self.live.iter().find(|(live, _)| *live == at).map(|(_, load_balancer)| load_balancer)
+    }
+
+    fn join(&mut self, at: At, load_balancer: Arc<str>) {
+        self.leave(at);
+        self.live.push((at, load_balancer));
+    }
+
+    /// A provider serves it no longer.
+    pub(super) fn leave(&mut self, at: At) {
+        self.live.retain(|(live, _)| *live != at);
+    }
 }
 
 impl Controller {
@@ -60,26 +78,31 @@ impl Controller {
 
     fn look_at_status(&mut self, key: &NamespacedName) {
         let now = Instant::now();
-        let (target, rejected) = self.target(key, now);
+        let at = self.shown(key, now);
+        let (target, rejected) = self.target(key, at, now);
         let Some(record) = self.stores.ingress_record(key) else { return self.forget(key) };
         let Some(subject) = self.subjects.get_mut(key) else { return };
         let uid = &*record.uid;
         if *subject.uid != *uid {
             // The name lives on, for another object.
-            *subject =
-                Subject { uid: uid.into(), live: subject.live.take(), counted: subject.counted, ..Subject::default() };
+            *subject = Subject {
+                uid: uid.into(),
+                live: std::mem::take(&mut subject.live),
+                counted: subject.counted,
+                ..Subject::default()
+            };
         }
         let decision = subject.status.decide(record, &target, now);
-        let load_balancer = subject.live.clone();
-        match load_balancer {
+        let served = at.and_then(|at| Some((at, subject.live(at)?.clone())));
+        match served {
             _ if rejected => subject.said = Said::Rejected,
-            Some(load_balancer) if subject.said != Said::Synced => {
+            Some((at, load_balancer)) if subject.said != Said::Synced(at) => {
                 let right = matches!(&target, Target::Addresses(wanted) if **wanted == *record.addresses);
                 // After a restart, a status that is right already says that our predecessor announced it.
                 let predecessor = right && subject.said == Said::Nothing;
-                subject.said = Said::Synced;
+                subject.said = Said::Synced(at);
                 if !predecessor {
-                    self.announce(key, uid, &load_balancer);
+                    self.announce(at, key, uid, &load_balancer);
                 }
             }
             _ => {}
@@ -96,28 +119,26 @@ impl Controller {
         }
     }
 
-    /// The addresses that an Ingress should show, and whether it is rejected.
-    fn target(&self, key: &NamespacedName, now: Instant) -> (Target, bool) {
-        let Some(id) = self.translator.load_balancer_of(key) else { return (Target::Nothing, false) };
-        let rejected = self.is_rejected(key, id);
-        let live = self.subjects.get(key).is_some_and(|subject| subject.live.as_deref() == Some(id));
-        let Some(lane) = self.lanes.get(id).filter(|_| live) else { return (Target::Leave, rejected) };
-        let own = lane.addresses().believed(now);
-        let reported = own.clone().filter(|own| !own.is_empty());
-        // The operator's address is that of a data plane beside us, not that of a load balancer elsewhere.
-        let beside = self.descriptor.placement == Placement::EveryReplica;
-        let published = self.published.believed(now).filter(|_| beside);
-        let addresses = reported.or(published).or(own);
+    /// The addresses that an Ingress should show, those of its load balancer at this provider, and whether it is rejected.
+    fn target(&self, key: &NamespacedName, at: Option<At>, now: Instant) -> (Target, bool) {
+        let Some(at) = at else { return (Target::Nothing, false) };
+        let Some(id) = self.bounds[at].translator.load_balancer_of(key) else { return (Target::Nothing, false) };
+        let rejected = self.responsible(key).is_some_and(|responsible| self.is_rejected(responsible, key));
+        let live = self.subjects.get(key).and_then(|subject| subject.live(at)).is_some_and(|live| **live == *id);
+        if !live || self.bounds[at].lanes.get(id).is_none() {
+            return (Target::Leave, rejected);
+        }
+        let addresses = self.bounds[at].addresses(id, now);
         (addresses.map_or(Target::Leave, Target::Addresses), rejected)
     }
 
     /// These Ingresses are part of what is applied now.
-    pub(super) fn joined(&mut self, id: &str, ingresses: impl IntoIterator<Item = NamespacedName>) {
+    pub(super) fn joined(&mut self, at: At, id: &str, ingresses: impl IntoIterator<Item = NamespacedName>) {
         let id: Arc<str> = id.into();
         for ingress in ingresses {
             // It may have left again while the call was under way.
-            if self.translator.load_balancer_of(&ingress) == Some(&*id) {
-                self.subjects.entry(ingress.clone()).or_default().live = Some(id.clone());
+            if self.bounds[at].translator.load_balancer_of(&ingress) == Some(&*id) {
+                self.subjects.entry(ingress.clone()).or_default().join(at, id.clone());
                 self.due.insert(ingress);
             }
         }

@@ -15,6 +15,7 @@ use crate::{
     error_policy::Requeue,
     events::{Finding, Origin, action, reason},
     lane::Lane,
+    timers::At,
 };
 
 /// The notices that the metrics count.
@@ -24,10 +25,11 @@ pub(super) const KINDS: [NoticeKind; 4] =
 impl Controller {
     /// Tells what translation finds wrong with an Ingress now.
     pub(super) fn report_ingress(&mut self, key: &NamespacedName) {
-        let notices = self.translator.notices(key);
+        let responsible = self.responsible(key);
+        let notices = responsible.map(|at| self.bounds[at].translator.notices(key)).unwrap_or_default();
         let findings: Vec<_> = notices.iter().map(Finding::translated).collect();
         let counts = KINDS.map(|kind| notices.iter().filter(|notice| notice.kind == kind).count());
-        let counted = if self.translator.load_balancer_of(key).is_some() {
+        let counted = if responsible.is_some() {
             &mut self.subjects.entry(key.clone()).or_default().counted
         } else if let Some(subject) = self.subjects.get_mut(key).filter(|_| self.leading) {
             // There may be a status of ours to clear.
@@ -53,8 +55,9 @@ impl Controller {
     }
 
     /// Tells what the provider refuses of a load balancer now: what its lane holds, and what the last call was refused for.
-    pub(super) fn report_refusals(&mut self, id: &str, refused: &[Rejection]) {
-        let standing = self.lanes.get(id).map(Lane::rejections).unwrap_or_default();
+    pub(super) fn report_refusals(&mut self, at: At, id: &str, refused: &[Rejection]) {
+        let bound = &mut self.bounds[at];
+        let standing = bound.lanes.get(id).map(Lane::rejections).unwrap_or_default();
         let findings: Vec<_> = standing.iter().chain(refused).map(Finding::refused).collect();
         let ingresses: BTreeSet<_> = findings
             .iter()
@@ -62,23 +65,25 @@ impl Controller {
             .map(|finding| NamespacedName::new(&*finding.object.namespace, &*finding.object.name))
             .collect();
         let former = if ingresses.is_empty() {
-            self.refused.remove(id)
+            bound.refused.remove(id)
         } else {
-            self.refused.insert(id.to_owned(), ingresses.clone())
+            bound.refused.insert(id.to_owned(), ingresses.clone())
         };
         let former = former.unwrap_or_default();
         self.due.extend(former.symmetric_difference(&ingresses).cloned());
-        self.report(&Origin::LoadBalancer(id.to_owned()), &findings);
+        self.report(&Origin::LoadBalancer(at, id.to_owned()), &findings);
     }
 
-    /// Whether the owner of an Ingress has been told that it, or a part of it, is not served.
-    pub(super) fn is_rejected(&self, key: &NamespacedName, load_balancer: &str) -> bool {
-        self.translator.notices(key).iter().any(|notice| notice.kind == NoticeKind::Rejected)
-            || self.refused.get(load_balancer).is_some_and(|ingresses| ingresses.contains(key))
+    /// Whether the owner of an Ingress has been told that a provider does not serve it, or a part of it.
+    pub(super) fn is_rejected(&self, at: At, key: &NamespacedName) -> bool {
+        let bound = &self.bounds[at];
+        bound.translator.notices(key).iter().any(|notice| notice.kind == NoticeKind::Rejected)
+            || (bound.translator.load_balancer_of(key).and_then(|id| bound.refused.get(id)))
+                .is_some_and(|ingresses| ingresses.contains(key))
     }
 
     /// Tells that a provider fails, unless that is known.
-    pub(super) fn report_failure(&mut self, id: &str, error: &CallError, requeue: Requeue) {
+    pub(super) fn report_failure(&mut self, at: At, id: &str, error: &CallError, requeue: Requeue) {
         let reason = match error {
             CallError::Provider(Error::Invalid(rejections)) if !rejections.is_empty() => return,
             CallError::Provider(Error::Conflict(_)) if requeue == Requeue::Observe => {
@@ -88,12 +93,12 @@ impl Controller {
             CallError::Provider(Error::Denied(_)) => reason::PROVIDER_DENIED,
             CallError::Provider(_) => reason::PROVIDER_FAILED,
             CallError::Breach { .. } => reason::PROVIDER_BREACH,
-            CallError::Open { .. } => return self.report_circuit(id, error),
+            CallError::Open { .. } => return self.report_circuit(at, id, error),
         };
         let text = error.to_string();
-        let object = self.blamed(id);
-        let findings = [about(object.as_ref(), id, reason, action::APPLY, error)];
-        let origin = Origin::Failure(id.to_owned());
+        let object = self.blamed(at, id);
+        let findings = [about(object.as_ref(), id, &self.bounds[at].spoken(id), reason, action::APPLY, error)];
+        let origin = Origin::Failure(at, id.to_owned());
         if self.logged.news(origin.clone(), &findings).is_empty() {
             debug!(load_balancer = id, reason, error = text, ?requeue, "the provider failed again");
         } else {
@@ -105,19 +110,26 @@ impl Controller {
     }
 
     /// Tells, once until the provider works again, that it is not called. The sandbox has logged it.
-    fn report_circuit(&mut self, id: &str, error: &CallError) {
+    fn report_circuit(&mut self, at: At, id: &str, error: &CallError) {
         debug!(load_balancer = id, %error, "the provider is not called");
-        if let Some(object) = self.blamed(id) {
-            let finding = about(Some(&object), id, reason::PROVIDER_CIRCUIT_OPEN, action::APPLY, error);
-            self.tell(Origin::Circuit(id.to_owned()), &[finding]);
+        if let Some(object) = self.blamed(at, id) {
+            let finding = about(
+                Some(&object),
+                id,
+                &self.bounds[at].spoken(id),
+                reason::PROVIDER_CIRCUIT_OPEN,
+                action::APPLY,
+                error,
+            );
+            self.tell(Origin::Circuit(at, id.to_owned()), &[finding]);
         }
     }
 
     /// The provider works again, if it did not.
-    pub(super) fn failure_over(&mut self, id: &str) {
-        let origin = Origin::Failure(id.to_owned());
+    pub(super) fn failure_over(&mut self, at: At, id: &str) {
+        let origin = Origin::Failure(at, id.to_owned());
         self.told.forget(&origin);
-        self.told.forget(&Origin::Circuit(id.to_owned()));
+        self.told.forget(&Origin::Circuit(at, id.to_owned()));
         if self.logged.forget(&origin) {
             info!(load_balancer = id, "the provider works again");
         }
@@ -125,20 +137,20 @@ impl Controller {
 
     /// Tells that a provider cannot be observed, unless that is known. A breach is told to the class, too: its author
     /// must act.
-    pub(super) fn report_observation(&mut self, error: &CallError) {
+    pub(super) fn report_observation(&mut self, at: At, error: &CallError) {
         let (reason, origin) = match error {
-            CallError::Breach { .. } => (reason::PROVIDER_BREACH, Origin::Observation),
-            CallError::Open { .. } => (reason::PROVIDER_CIRCUIT_OPEN, Origin::Circuit(String::new())),
-            CallError::Provider(_) => (reason::PROVIDER_FAILED, Origin::Observation),
+            CallError::Breach { .. } => (reason::PROVIDER_BREACH, Origin::Observation(at)),
+            CallError::Open { .. } => (reason::PROVIDER_CIRCUIT_OPEN, Origin::Circuit(at, String::new())),
+            CallError::Provider(_) => (reason::PROVIDER_FAILED, Origin::Observation(at)),
         };
-        let class = self.class();
-        let findings = [about(class.as_ref(), "", reason, action::OBSERVE, error)];
+        let class = self.class(at);
+        let findings = [about(class.as_ref(), "", &self.bounds[at].spoken(""), reason, action::OBSERVE, error)];
         if class.is_some() && reason != reason::PROVIDER_FAILED {
             self.tell(origin, &findings);
         }
         // That a circuit is open, the sandbox has logged.
         let known = matches!(error, CallError::Open { .. });
-        if known || self.logged.news(Origin::Observation, &findings).is_empty() {
+        if known || self.logged.news(Origin::Observation(at), &findings).is_empty() {
             debug!(%error, "the provider could not be observed again");
         } else {
             warn!(%error, "the provider could not be observed; it is tried again");
@@ -146,8 +158,8 @@ impl Controller {
     }
 
     /// Logs what is wrong with the operator's own listeners: no object is to blame.
-    pub(super) fn report_streams(&mut self) {
-        let problems = self.translator.stream_problems();
+    pub(super) fn report_streams(&mut self, at: At) {
+        let problems = self.bounds[at].translator.stream_problems();
         let finding = |message: &String| Finding {
             object: reference("", &NamespacedName::new("", ""), ""),
             reason: reason::REJECTED,
@@ -157,15 +169,15 @@ impl Controller {
             breach: None,
         };
         let findings: Vec<_> = problems.iter().map(finding).collect();
-        for finding in self.logged.news(Origin::Streams, &findings) {
+        for finding in self.logged.news(Origin::Streams(at), &findings) {
             warn!(problem = finding.message, "a configured stream is not served");
         }
     }
 
-    pub(super) fn observation_over(&mut self) {
-        self.told.forget(&Origin::Observation);
-        self.told.forget(&Origin::Circuit(String::new()));
-        if self.logged.forget(&Origin::Observation) {
+    pub(super) fn observation_over(&mut self, at: At) {
+        self.told.forget(&Origin::Observation(at));
+        self.told.forget(&Origin::Circuit(at, String::new()));
+        if self.logged.forget(&Origin::Observation(at)) {
             info!("the provider can be observed again");
         }
     }
@@ -177,24 +189,27 @@ impl Controller {
         for ingress in &ingresses {
             self.report_ingress(ingress);
         }
-        for id in self.refused.keys().cloned().collect::<Vec<_>>() {
-            self.report_refusals(&id, &[]);
+        for at in self.places() {
+            for id in self.bounds[at].refused.keys().cloned().collect::<Vec<_>>() {
+                self.report_refusals(at, &id, &[]);
+            }
         }
+        self.report_classes();
     }
 
     /// Tells the owner of an Ingress that it is served.
-    pub(super) fn announce(&self, key: &NamespacedName, uid: &str, load_balancer: &str) {
+    pub(super) fn announce(&self, at: At, key: &NamespacedName, uid: &str, load_balancer: &str) {
         self.events.publish(Finding {
             object: reference("Ingress", key, uid),
             reason: reason::SYNCED,
             action: action::APPLY,
             field: String::new(),
-            message: format!("served by load balancer {load_balancer}"),
+            message: format!("served by {}", self.bounds[at].spoken(load_balancer)),
             breach: None,
         });
     }
 
-    fn report(&mut self, origin: &Origin, findings: &[Finding]) {
+    pub(super) fn report(&mut self, origin: &Origin, findings: &[Finding]) {
         for finding in self.logged.news(origin.clone(), findings) {
             let Finding { object, reason, field, message, .. } = finding;
             let name = NamespacedName::new(&*object.namespace, &*object.name);
@@ -211,8 +226,8 @@ impl Controller {
     }
 
     /// The class that the provider serves, if its object is there.
-    fn class(&self) -> Option<ObjectRef> {
-        self.class_named(self.translate_options.classes.name())
+    fn class(&self, at: At) -> Option<ObjectRef> {
+        self.class_named(self.bounds[at].translate_options.classes.name())
     }
 
     fn class_named(&self, name: &str) -> Option<ObjectRef> {
@@ -222,24 +237,26 @@ impl Controller {
     }
 
     /// The object that an Event about a load balancer as a whole goes to: its owner, its class, or its oldest Ingress.
-    fn blamed(&self, id: &str) -> Option<ObjectRef> {
-        if let Some(owner) = self.translator.desired(id).and_then(|desired| desired.load_balancer.owner.as_ref()) {
+    fn blamed(&self, at: At, id: &str) -> Option<ObjectRef> {
+        let translator = &self.bounds[at].translator;
+        if let Some(owner) = translator.desired(id).and_then(|desired| desired.load_balancer.owner.as_ref()) {
             return Some(owner.clone());
         }
         if let Some(class) = self.class_named(id) {
             return Some(class);
         }
-        let ingresses = self.translator.ingresses(id).filter_map(|key| self.stores.ingress(key).map(|it| (key, it)));
+        let ingresses = translator.ingresses(id).filter_map(|key| self.stores.ingress(key).map(|it| (key, it)));
         let (key, oldest) =
             ingresses.min_by_key(|(_, it)| it.metadata.creation_timestamp.as_ref().map(|time| time.0))?;
         Some(reference("Ingress", key, oldest.metadata.uid.as_deref().unwrap_or_default()))
     }
 }
 
-/// What a call that failed tells about an object; without a load balancer, the call was about all of them.
+/// What a call that failed tells about an object, and its load balancer as messages call it; without a load balancer, the call was about all of them.
 fn about(
     object: Option<&ObjectRef>,
     load_balancer: &str,
+    spoken: &str,
     reason: &'static str,
     action: &'static str,
     error: &CallError,
@@ -247,8 +264,7 @@ fn about(
     let text = error.to_string();
     // A trap comes with its backtrace, which is for the log.
     let first = text.lines().next().unwrap_or_default();
-    let message =
-        if load_balancer.is_empty() { first.to_owned() } else { format!("load balancer {load_balancer}: {first}") };
+    let message = if spoken.is_empty() { first.to_owned() } else { format!("{spoken}: {first}") };
     let object = object.cloned().unwrap_or_else(|| reference("", &NamespacedName::new("", load_balancer), ""));
     let breach = match error {
         CallError::Breach { kind, .. } | CallError::Open { kind, .. } => Some(*kind),
@@ -257,6 +273,6 @@ fn about(
     Finding { object, reason, action, field: String::new(), message, breach }
 }
 
-fn reference(kind: &str, key: &NamespacedName, uid: &str) -> ObjectRef {
+pub(super) fn reference(kind: &str, key: &NamespacedName, uid: &str) -> ObjectRef {
     ObjectRef { kind: kind.to_owned(), namespace: key.namespace.clone(), name: key.name.clone(), uid: uid.to_owned() }
 }

@@ -1,16 +1,19 @@
 //! The first verb: taking in what arrived, until the state is the cluster's again.
 
-use std::{panic::resume_unwind, time::Duration};
+use std::time::Duration;
 
-use tokio::{task::JoinError, time::sleep_until};
+use futures::future::{FutureExt, select_all};
+use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info};
 
-use super::{Controller, SWAP_CHECK, calls::Ended};
+use super::{
+    Controller, SWAP_CHECK,
+    bound::{Bound, Sign, undisturbed},
+};
 use crate::{
-    preview::Request,
     status::{Written, writer::Write},
     stores::{Effects, Notice},
-    timers::Timer,
+    timers::{At, Timer},
 };
 
 /// Notices that one turn takes in at most.
@@ -19,14 +22,9 @@ const BATCH: usize = 1024;
 /// What woke the controller.
 pub(super) enum Arrival {
     Notices(Vec<Notice>),
-    Call(Ended),
+    Provider(At, Sign),
     Write(Write, Written),
     Leadership,
-    Published,
-    /// The provider was told that its load balancers may have changed.
-    Woken,
-    /// Somebody asks what another provider would get.
-    Preview(Request),
     Timer,
 }
 
@@ -37,15 +35,12 @@ impl Controller {
         let mut notices = Vec::new();
         tokio::select! {
             _ = self.notices.recv_many(&mut notices, BATCH) => Arrival::Notices(notices),
-            Some(ended) = self.calls.join_next() => Arrival::Call(undisturbed(ended)),
+            (at, sign) = sign(&mut self.bounds) => Arrival::Provider(at, sign),
             Some(ended) = self.writes.join_next() => {
                 let (write, written) = undisturbed(ended);
                 Arrival::Write(write, written)
             }
             Ok(()) = self.leads.changed() => Arrival::Leadership,
-            Ok(()) = self.published_updates.changed() => Arrival::Published,
-            () = self.provider.woken() => Arrival::Woken,
-            Some(request) = self.previews.next() => Arrival::Preview(request),
             () = sleep_until(alarm.unwrap_or_else(far_away)), if alarm.is_some() => Arrival::Timer,
         }
     }
@@ -61,45 +56,63 @@ impl Controller {
                 }
                 self.metrics.ingresses.set(i64::try_from(self.stores.ingress_count()).unwrap_or(i64::MAX));
                 self.due.extend(effects.ingresses.iter().cloned());
+                self.look_at_moves_of(&effects.ingresses);
             }
-            Arrival::Call(ended) => self.call_ended(ended),
+            Arrival::Provider(at, sign) => self.bounds[at].span.clone().in_scope(|| self.take_in(at, sign)),
             Arrival::Write(write, written) => self.status_written(&write, written),
             Arrival::Leadership => self.leadership_changed().await,
-            Arrival::Published => self.publish(),
-            Arrival::Woken => {
-                debug!(step = "woken");
-                self.follow_swap();
-                self.observe_by(tokio::time::Instant::now());
-            }
-            Arrival::Preview(request) => self.preview(request),
             Arrival::Timer => {}
         }
         self.alarms();
-        let now = tokio::time::Instant::now();
-        self.keys.sweep(self.lanes.oldest_call().unwrap_or(now));
+        let oldest = self.bounds.iter().filter_map(|bound| bound.lanes.oldest_call()).min();
+        self.keys.sweep(oldest.unwrap_or_else(Instant::now));
         effects
     }
 
+    fn take_in(&mut self, at: At, sign: Sign) {
+        match sign {
+            Sign::Call(ended) => self.call_ended(at, *ended),
+            Sign::Published => self.publish(at),
+            Sign::Woken => {
+                debug!(step = "woken");
+                self.follow_swap(at);
+                self.observe_by(at, Instant::now());
+            }
+            Sign::Preview(request) => self.preview(at, request),
+        }
+    }
+
     fn alarms(&mut self) {
-        let now = tokio::time::Instant::now();
+        let now = Instant::now();
         while let Some(timer) = self.timers.pop(now) {
             match timer {
                 // Without a lane it is gone.
-                Timer::LoadBalancer(id) => self.lanes.look_again(&id),
-                Timer::Addresses(id) => self.due.extend(self.translator.ingresses(&id).cloned()),
+                Timer::LoadBalancer(at, id) => self.bounds[at].lanes.look_again(&id),
+                Timer::Addresses(at, id) => {
+                    self.due.extend(self.bounds[at].translator.ingresses(&id).cloned());
+                    self.look_at_moves_to(at, &id);
+                }
                 Timer::Ingress(ingress) => {
                     self.due.insert(ingress);
                 }
-                Timer::Observe => self.observe_if_due(now),
+                Timer::Move(ingress) => {
+                    self.moving.insert(ingress);
+                }
+                Timer::Observe(at) => self.bounds[at].span.clone().in_scope(|| self.observe_if_due(at, now)),
                 Timer::Resync => {
                     self.doubt_all();
                     let interval = self.resync.unwrap_or(Duration::MAX);
                     self.timers.set(now.checked_add(interval).unwrap_or_else(far_away), Timer::Resync);
                 }
-                Timer::Published => self.all_due(),
+                Timer::Published(_) => {
+                    self.all_due();
+                    self.look_at_all_moves();
+                }
                 Timer::Status => {}
                 Timer::Provider => {
-                    self.follow_swap();
+                    for at in self.places() {
+                        self.bounds[at].span.clone().in_scope(|| self.follow_swap(at));
+                    }
                     self.timers.set(now + SWAP_CHECK, Timer::Provider);
                 }
             }
@@ -112,7 +125,7 @@ impl Controller {
             // It became known that another replica leads.
             return self.stand_by();
         }
-        let called = self.calls_provider();
+        let called: Vec<_> = self.places().map(|at| self.calls(at)).collect();
         self.leading = leading;
         self.metrics.leader.set(i64::from(leading));
         if leading {
@@ -126,29 +139,37 @@ impl Controller {
             }
             self.due.clear();
         }
-        if called && !self.calls_provider() {
-            info!("no longer leading: the provider is left to the new leader");
-            self.calls.shutdown().await;
-            self.lanes.clear();
-            self.refused.clear();
-            self.observing = false;
-            self.observe_at = None;
-            for subject in self.subjects.values_mut() {
-                subject.live = None;
+        for (at, called) in called.into_iter().enumerate() {
+            if called && !self.calls(at) {
+                self.leave(at).await;
+            } else if !called && self.calls(at) && self.translated {
+                self.take_over(at);
             }
-        } else if !called && self.calls_provider() && self.translated {
-            self.take_over();
         }
+        self.look_at_all_moves();
         self.stand_by();
     }
 
-    fn publish(&mut self) {
-        let now = tokio::time::Instant::now();
-        let addresses = self.published_updates.borrow_and_update().clone();
-        if self.published.report(addresses.unwrap_or_default(), now) {
+    /// The provider is the new leader's from now on.
+    async fn leave(&mut self, at: At) {
+        let bound = &mut self.bounds[at];
+        info!(provider = bound.name, "no longer leading: the provider is left to the new leader");
+        bound.calls.shutdown().await;
+        bound.lanes.clear();
+        bound.refused.clear();
+        bound.observing = false;
+        bound.observe_at = None;
+        for subject in self.subjects.values_mut() {
+            subject.leave(at);
+        }
+    }
+
+    pub(super) fn publish(&mut self, at: At) {
+        if self.bounds[at].publish(Instant::now()) {
             self.all_due();
-            if let Some(moment) = self.published.grace_ends() {
-                self.timers.set(moment, Timer::Published);
+            self.look_at_all_moves();
+            if let Some(moment) = self.bounds[at].published.grace_ends() {
+                self.timers.set(moment, Timer::Published(at));
             }
         }
     }
@@ -158,11 +179,15 @@ impl Controller {
     }
 }
 
-/// Tasks here are only ever aborted together with the set that they are in, so an error is a panic of ours.
-fn undisturbed<T>(ended: Result<T, JoinError>) -> T {
-    ended.unwrap_or_else(|error| resume_unwind(error.into_panic()))
+/// The next sign of any provider. They take turns, so that one that has much to tell does not drown out the others.
+async fn sign(bounds: &mut [Bound]) -> (At, Sign) {
+    let signs = bounds.iter_mut().enumerate().map(|(at, bound)| bound.sign().map(move |sign| (at, sign)).boxed());
+    let mut signs: Vec<_> = signs.collect();
+    let first = fastrand::usize(..signs.len());
+    signs.rotate_left(first);
+    select_all(signs).await.0
 }
 
-fn far_away() -> tokio::time::Instant {
-    tokio::time::Instant::now() + Duration::from_hours(24 * 365)
+fn far_away() -> Instant {
+    Instant::now() + Duration::from_hours(24 * 365)
 }

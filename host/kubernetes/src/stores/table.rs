@@ -70,6 +70,10 @@ impl<T: PartialEq> Table<T> {
         self.objects.values()
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&NamespacedName, &T)> {
+        self.objects.iter()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.objects.len()
     }

@@ -1,6 +1,7 @@
 //! The whole controller against an in-memory Kubernetes API and a provider that remembers.
 
 mod leadership;
+mod moves;
 mod provider;
 mod reconcile;
 mod status;

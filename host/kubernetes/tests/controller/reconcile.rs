@@ -80,7 +80,7 @@ async fn after_a_breach_the_next_apply_is_complete() -> Result<()> {
     assert_eq!(provider.applies().pop().unwrap().kind, ChangeKind::Complete);
     let told = "ProviderBreach: load balancer lb: the provider trapped: unreachable".to_owned();
     eventually_is("the class is told", true, async || Ok(world.events("lb").await?.contains(&told))).await;
-    assert_eq!(controller.metric("lb_reconcile_total{outcome=\"breach\"}"), Some(1.0));
+    assert_eq!(controller.metric("lb_reconcile_total{provider=\"fake\",outcome=\"breach\"}"), Some(1.0));
     controller.stop().await
 }
 

@@ -1,5 +1,5 @@
 use anyhow::Result;
-use lb_kubernetes::{Options, Publish};
+use lb_kubernetes::Publish;
 use lb_model::{
     cluster::NamespacedName,
     translate::{self, ClassSelection},
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{
     provider::{FakeProvider, unavailable},
-    world::{ADDRESS, World, eventually, eventually_is, options},
+    world::{ADDRESS, World, eventually, eventually_is, options, translate_options},
 };
 
 fn addresses(ips: &[&str]) -> Vec<String> {
@@ -113,7 +113,7 @@ async fn the_address_of_a_service_is_published_and_followed() -> Result<()> {
     };
     world.apply(front("203.0.113.1")).await?;
     let publish = Publish { addresses: Vec::new(), service: Some(NamespacedName::new("default", "front")) };
-    let controller = world.start_with(&FakeProvider::shared(), Options { publish, ..options() });
+    let controller = world.start_bound(&FakeProvider::shared(), options(), translate_options(), publish);
     eventually_is("the address is shown", addresses(&["203.0.113.1"]), || world.addresses("a")).await;
     world.apply(front("203.0.113.2")).await?;
     eventually_is("the address follows", addresses(&["203.0.113.2"]), || world.addresses("a")).await;
@@ -144,16 +144,13 @@ async fn two_controllers_leave_each_other_alone() -> Result<()> {
     world.ingress_of("lb", "ours", "ours.example", "web").await?;
     world.ingress_of("edge", "theirs", "theirs.example", "web").await?;
     let (ours, theirs) = (FakeProvider::shared(), FakeProvider::shared());
-    let edge = Options {
-        translate: translate::Options {
-            controller_name: "lb-controller.io/edge".to_owned(),
-            classes: ClassSelection::AllOfController { name: "edge".to_owned() },
-            ..options().translate
-        },
-        publish: Publish { addresses: vec![Address::Hostname("edge.example".to_owned())], service: None },
-        ..options()
+    let edge = translate::Options {
+        controller_name: "lb-controller.io/edge".to_owned(),
+        classes: ClassSelection::AllOfController { name: "edge".to_owned() },
+        ..translate_options()
     };
-    let controllers = [world.start(&ours), world.start_with(&theirs, edge)];
+    let published = Publish { addresses: vec![Address::Hostname("edge.example".to_owned())], service: None };
+    let controllers = [world.start(&ours), world.start_bound(&theirs, options(), edge, published)];
     eventually_is("ours has our address", addresses(&[ADDRESS]), || world.addresses("ours")).await;
     eventually_is("theirs has theirs", addresses(&["edge.example"]), || world.addresses("theirs")).await;
     // An Ingress that moves from one to the other ends with the address of its new owner.

@@ -96,8 +96,8 @@ async fn breaches_and_their_open_circuit_are_one_event_each() -> Result<()> {
     }
     world.ingress("b", "b.example", "web").await?;
     eventually("both are served", || provider.hosts("lb").len() == 2).await;
-    assert_eq!(controller.metric("lb_reconcile_total{outcome=\"breach\"}"), Some(2.0));
-    assert_eq!(controller.metric("lb_reconcile_total{outcome=\"circuit_open\"}"), Some(3.0));
+    assert_eq!(controller.metric("lb_reconcile_total{provider=\"fake\",outcome=\"breach\"}"), Some(2.0));
+    assert_eq!(controller.metric("lb_reconcile_total{provider=\"fake\",outcome=\"circuit_open\"}"), Some(3.0));
     assert_eq!(provider.applies().pop().unwrap().kind, ChangeKind::Complete);
     // Told after all that came before, in a queue.
     eventually_is("served", true, async || Ok(world.events("b").await?.iter().any(|it| it.starts_with("Synced"))))

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use k8s_openapi::api::{events::v1::Event, networking::v1::Ingress};
 use kube::{Api, Client, Config, api::ListParams, config::Kubeconfig};
 use lb_devcluster::DevCluster;
-use lb_kubernetes::{Keys, LeaseOptions, Metrics, Options, Publish, Readiness};
+use lb_kubernetes::{Binding, Keys, LeaseOptions, Metrics, Options, Previews, Publish, Readiness};
 use lb_model::{
     translate::{self, ClassSelection},
     types::Address,
@@ -155,18 +155,33 @@ impl World {
     }
 
     pub(crate) fn start_with(&self, provider: &Arc<FakeProvider>, options: Options) -> Controller {
+        self.start_bound(provider, options, translate_options(), publish())
+    }
+
+    pub(crate) fn start_bound(
+        &self,
+        provider: &Arc<FakeProvider>,
+        options: Options,
+        translate: translate::Options,
+        publish: Publish,
+    ) -> Controller {
+        let (previews, requests) = lb_kubernetes::previews();
+        let binding =
+            Binding { name: "fake".to_owned(), translate, publish, provider: provider.clone(), previews: requests };
+        self.start_all(vec![binding], previews, options)
+    }
+
+    pub(crate) fn start_all(&self, bindings: Vec<Binding>, previews: Previews, options: Options) -> Controller {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
-        let (previews, requests) = lb_kubernetes::previews();
         let (ready, keys, stop) = (Readiness::new(), Keys::new(), CancellationToken::new());
         let run = lb_kubernetes::run(
             self.client.clone(),
             options,
-            provider.clone(),
+            bindings,
             keys.clone(),
             metrics,
             ready.clone(),
-            requests,
             stop.clone(),
         );
         Controller { previews, ready, keys, registry, stop, task: tokio::spawn(run) }
@@ -195,20 +210,28 @@ async fn client(cluster: &DevCluster) -> Result<Client> {
 
 pub(crate) fn options() -> Options {
     Options {
-        translate: translate::Options {
-            controller_name: "lb-controller.io/ingress".to_owned(),
-            classes: ClassSelection::AllOfController { name: "lb".to_owned() },
-            watch_without_class: false,
-            http_port: 80,
-            https_port: 443,
-            default_certificate: None,
-            streams: Vec::new(),
-        },
+        controller_name: "lb-controller.io/ingress".to_owned(),
         watch_namespaces: Vec::new(),
-        publish: Publish { addresses: vec![Address::Ip(ADDRESS.to_owned())], service: None },
         lease: None,
         resync: None,
+        linger: Duration::ZERO,
     }
+}
+
+pub(crate) fn translate_options() -> translate::Options {
+    translate::Options {
+        controller_name: "lb-controller.io/ingress".to_owned(),
+        classes: ClassSelection::AllOfController { name: "lb".to_owned() },
+        watch_without_class: false,
+        http_port: 80,
+        https_port: 443,
+        default_certificate: None,
+        streams: Vec::new(),
+    }
+}
+
+pub(crate) fn publish() -> Publish {
+    Publish { addresses: vec![Address::Ip(ADDRESS.to_owned())], service: None }
 }
 
 pub(crate) fn leased(identity: &str) -> Options {

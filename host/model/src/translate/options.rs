@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::ClassBindings;
 use crate::{
     cluster::NamespacedName,
     types::{Certificate, HostMatch, Protocol},
@@ -37,6 +38,14 @@ pub enum ClassSelection {
     },
     /// This class alone. An IngressClass of this name must have our controller, or not exist.
     Only(String),
+    /// Those classes of our controller that are bound to one of its several providers. An Ingress whose class moves to
+    /// another one is held, until it is [released](super::Translator::release).
+    Bound {
+        /// The name of the provider.
+        provider: String,
+        /// All providers.
+        bindings: Arc<ClassBindings>,
+    },
 }
 
 impl ClassSelection {
@@ -44,6 +53,7 @@ impl ClassSelection {
     pub fn name(&self) -> &str {
         match self {
             Self::AllOfController { name } | Self::Only(name) => name,
+            Self::Bound { provider, bindings } => bindings.class_of(provider),
         }
     }
 }

@@ -52,7 +52,7 @@ fn difference(before: &Spoken, after: &Spoken) -> Updated {
     }
     let mut ingresses = keys(&before.notices, &after.notices);
     ingresses.extend(keys(&before.owned, &after.owned));
-    Updated { load_balancers: keys(&before.load_balancers, &after.load_balancers), ingresses }
+    Updated { load_balancers: keys(&before.load_balancers, &after.load_balancers), ingresses, held: BTreeSet::new() }
 }
 
 /// Returns the sorts of notice that were given.
