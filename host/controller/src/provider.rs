@@ -1,11 +1,14 @@
 //! `lb-controller provider`: what authors of providers need, and operators who look at a stranger's one.
 
+mod bench;
 mod check;
 mod inspect;
 mod key;
 mod new;
 mod page;
 mod publish;
+mod record;
+mod replay;
 mod schema;
 mod test;
 
@@ -27,6 +30,12 @@ pub(crate) enum Command {
     Inspect(inspect::Args),
     /// Put a component to the test: what it keeps of the contract, clause by clause.
     Test(test::Args),
+    /// Measure what the calls of a provider take.
+    Bench(bench::Args),
+    /// Write down what a provider asks of an API.
+    Record(record::Args),
+    /// Play a recording to a provider in the place of the API, and tell what it does otherwise.
+    Replay(replay::Args),
     /// Push a component to a registry, and sign it.
     Push(publish::PushArgs),
     /// Sign a component that is handed on as a file.
@@ -43,6 +52,9 @@ impl Command {
             Self::Check(args) => check::run(args).await,
             Self::Inspect(args) => inspect::run(args).await,
             Self::Test(args) => test::run(args).await,
+            Self::Bench(args) => bench::run(args).await,
+            Self::Record(args) => record::run(args).await,
+            Self::Replay(args) => replay::run(args).await,
             Self::Push(args) => publish::push(args).await,
             Self::Sign(args) => publish::sign(&args),
             Self::Keygen(args) => key::run(&args),

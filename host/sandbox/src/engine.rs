@@ -10,7 +10,7 @@ use std::{
 
 use wasmtime::{Cache, CacheConfig, Config, Engine};
 
-use crate::{ControllerIdentity, Error, directory::Directories};
+use crate::{ControllerIdentity, Error, ProviderClock, directory::Directories};
 
 /// How long one tick of the computing clock is.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
@@ -29,6 +29,8 @@ pub struct SandboxOptions {
     pub cache_dir: Option<PathBuf>,
     /// Who the providers work for, for those that ask.
     pub controller: ControllerIdentity,
+    /// What providers are told of the time.
+    pub clock: ProviderClock,
 }
 
 /// Loads providers: the engine, the cache of compiled components, and the directories that providers hold. Cheap to
@@ -42,6 +44,7 @@ struct Inner {
     engines: Mutex<HashMap<usize, Engine>>,
     directories: Directories,
     controller: ControllerIdentity,
+    clock: ProviderClock,
 }
 
 impl Sandbox {
@@ -50,13 +53,23 @@ impl Sandbox {
     /// # Errors
     /// [`Error::Cache`] if the cache's directory cannot be used.
     pub fn new(options: SandboxOptions) -> Result<Self, Error> {
-        let SandboxOptions { cache_dir, controller } = options;
+        let SandboxOptions { cache_dir, controller, clock } = options;
         let cache = cache_dir.as_deref().map(open_cache).transpose()?;
-        Ok(Self(Arc::new(Inner { cache, engines: Mutex::default(), directories: Directories::default(), controller })))
+        Ok(Self(Arc::new(Inner {
+            cache,
+            engines: Mutex::default(),
+            directories: Directories::default(),
+            controller,
+            clock,
+        })))
     }
 
     pub(crate) fn controller(&self) -> ControllerIdentity {
         self.0.controller.clone()
+    }
+
+    pub(crate) fn clock(&self) -> ProviderClock {
+        self.0.clock.clone()
     }
 
     pub(crate) fn directories(&self) -> &Directories {

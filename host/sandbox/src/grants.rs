@@ -1,7 +1,7 @@
 //! The functions that a provider may import, one file for each interface. A linker holds those that were granted, and
 //! no others.
 
-mod clock;
+pub(crate) mod clock;
 pub(crate) mod files;
 pub(crate) mod http;
 pub(crate) mod identity;
@@ -21,7 +21,7 @@ use wasmtime::{
     component::{HasSelf, Linker},
 };
 
-use self::{http::HttpClients, identity::ControllerIdentity, rehearsal::Recorder};
+use self::{clock::ProviderClock, http::HttpClients, identity::ControllerIdentity, rehearsal::Recorder};
 use crate::{
     call::CallContext,
     directory::Directory,
@@ -34,6 +34,7 @@ use crate::{
 pub(crate) struct Granted {
     /// Who the provider works for.
     pub(crate) controller: ControllerIdentity,
+    pub(crate) clock: ProviderClock,
     pub(crate) files: Option<GrantedDirectory>,
     /// By the name of the grant.
     pub(crate) services: Arc<BTreeMap<String, Service>>,

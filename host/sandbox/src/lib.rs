@@ -41,7 +41,7 @@ mod subscription;
 pub use configuration::ProviderConfiguration;
 pub use engine::{Sandbox, SandboxOptions};
 pub use error::Error;
-pub use grants::identity::ControllerIdentity;
+pub use grants::{clock::ProviderClock, identity::ControllerIdentity};
 pub use load::{Inspection, Source};
 pub use metrics::Metrics;
 pub use plugin::{Change, Plan, PlanError, Plugin};

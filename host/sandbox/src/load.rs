@@ -153,7 +153,8 @@ impl Sandbox {
         let Some(files) = &grants.files else {
             let services = Arc::default();
             let controller = self.controller();
-            return Ok(Granted { controller, files: None, services, http, keys, rehearsal: None });
+            let clock = self.clock();
+            return Ok(Granted { controller, clock, files: None, services, http, keys, rehearsal: None });
         };
         let directory = blocking({
             let (sandbox, path) = (self.clone(), files.path.clone());
@@ -163,7 +164,7 @@ impl Sandbox {
         let service = |(name, grant): (&String, _)| (name.clone(), directory.service(name, grant, metrics));
         let services = Arc::new(grants.services.iter().map(service).collect());
         let files = Some(GrantedDirectory { directory, max_bytes: files.max_bytes });
-        Ok(Granted { controller: self.controller(), files, services, http, keys, rehearsal: None })
+        Ok(Granted { controller: self.controller(), clock: self.clock(), files, services, http, keys, rehearsal: None })
     }
 }
 

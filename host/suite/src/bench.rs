@@ -2,12 +2,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use lb_model::types::{Descriptor, Feature};
 use lb_sandbox::{
-    Inspection, Metrics, ProviderConfiguration, Sandbox, SandboxOptions, Source,
+    Inspection, Metrics, ProviderClock, ProviderConfiguration, Sandbox, SandboxOptions, Source,
     configuration::{AddressKind, FilesGrant, HttpGrant, ValueFrom},
 };
 use prometheus_client::registry::Registry;
@@ -22,7 +22,8 @@ use crate::{
     clause::{Checked, Ended},
     directory::Directory,
     fixtures::Fixtures,
-    relay::{Relay, Upstream},
+    recording::{Recording, Tape},
+    relay::{Behind, Relay, Upstream},
     stage::Stage,
 };
 
@@ -35,6 +36,8 @@ const MANY: u32 = 1000;
 pub(crate) struct Bench {
     pub(crate) options: Options,
     sandbox: Sandbox,
+    controller: String,
+    clock: ProviderClock,
     metrics: Arc<Metrics>,
     certificates: Arc<Certificates>,
     inspection: Result<Inspection, String>,
@@ -54,10 +57,15 @@ impl Bench {
         };
         let cache_dir = options.cache_dir.clone().or_else(|| cache.as_ref().map(|it| it.path().join("compiled")));
         let sandbox_options = SandboxOptions { cache_dir, ..SandboxOptions::default() };
-        sandbox_options.controller.tell(format!("lb-suite-{:016x}", fastrand::u64(..)));
+        let controller = options.controller.clone();
+        let controller = controller.unwrap_or_else(|| format!("lb-suite-{:016x}", fastrand::u64(..)));
+        sandbox_options.controller.tell(controller.clone());
+        let clock = sandbox_options.clock.clone();
         let sandbox = Sandbox::new(sandbox_options)?;
         let mut bench = Self {
             sandbox,
+            controller,
+            clock,
             metrics: Metrics::register(&mut Registry::default()),
             certificates: Arc::default(),
             inspection: Err(String::new()),
@@ -145,17 +153,51 @@ impl Bench {
         names.into_iter().map(api).collect()
     }
 
+    /// Who the controller says that it is.
+    pub(crate) fn controller(&self) -> &str {
+        &self.controller
+    }
+
+    /// What the provider is told of the time.
+    pub(crate) fn clock(&self) -> &ProviderClock {
+        &self.clock
+    }
+
+    pub(crate) fn certificates(&self) -> &Certificates {
+        &self.certificates
+    }
+
+    /// The base URL of each API.
+    pub(crate) fn base_urls(&self) -> BTreeMap<String, String> {
+        let url = |(name, api): (&String, &Option<Upstream>)| Some((name.clone(), api.as_ref()?.base().to_string()));
+        self.apis.iter().filter_map(url).collect()
+    }
+
     /// A provider with a directory of its own, each of whose APIs works.
     pub(crate) async fn stage(&self, name: &str) -> Checked<Stage> {
-        self.open(name, None).await
+        self.open(name, None, |_, api| api.map_or(Behind::Nobody, Behind::Api)).await
+    }
+
+    /// A provider whose APIs are a recording.
+    pub(crate) async fn replaying_stage(&self, recording: &Recording, tape: &Arc<Mutex<Tape>>) -> Checked<Stage> {
+        let source = |grant: &str, _| match recording.apis.get(grant).and_then(|url| Url::parse(url).ok()) {
+            Some(base) => Behind::Tape { base, tape: tape.clone() },
+            None => Behind::Nobody,
+        };
+        self.open("recording", None, source).await
     }
 
     /// The same, whose APIs have little time to answer.
     pub(crate) async fn failing_stage(&self, name: &str) -> Checked<Stage> {
-        self.open(name, Some(SHORT_TIMEOUT)).await
+        self.open(name, Some(SHORT_TIMEOUT), |_, api| api.map_or(Behind::Nobody, Behind::Api)).await
     }
 
-    async fn open(&self, name: &str, timeout_ms: Option<u64>) -> Checked<Stage> {
+    async fn open(
+        &self,
+        name: &str,
+        timeout_ms: Option<u64>,
+        source: impl Fn(&str, Option<Upstream>) -> Behind,
+    ) -> Checked<Stage> {
         let (inspection, apis) = self.inspected()?;
         let directory = Directory::new()?;
         let mut relays = Vec::new();
@@ -163,7 +205,7 @@ impl Bench {
         configuration.limits.circuit.breaches = MANY;
         let grants = &mut configuration.grants;
         for (name, upstream) in apis {
-            let relay = Relay::start(upstream.clone()).await?;
+            let relay = Relay::start(name, source(name, upstream.clone())).await?;
             let given = grants.http.remove(name);
             grants.http.insert(name.clone(), relayed(given, &relay, timeout_ms));
             relays.push(relay);

@@ -14,9 +14,16 @@ use sha2::{Digest, Sha256};
 
 use crate::{Error, records::object};
 
-/// Knows the key of each certificate that it made.
+/// Knows the key of each certificate that it made, or was given.
 #[derive(Default)]
-pub(crate) struct Certificates(Mutex<HashMap<String, PrivateKey>>);
+pub(crate) struct Certificates(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    keys: HashMap<String, PrivateKey>,
+    /// For certificates of which nobody has the key.
+    made_up: Option<PrivateKey>,
+}
 
 impl Certificates {
     /// A new one for these names, held by a Secret of this name.
@@ -26,15 +33,31 @@ impl Certificates {
             .map_err(|error| Error::Machine { action: "make a certificate", reason: error.to_string() })?;
         let (chain, key) = (cert.pem(), signing_key.serialize_pem());
         let id = hex::encode(Sha256::new().chain_update(&chain).chain_update(&key).finalize());
-        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.insert(id.clone(), PrivateKey::new(key));
+        self.insert(id.clone(), PrivateKey::new(key));
         // rcgen's certificates are valid until the year 4096.
         Ok(Certificate { id, names, chain, not_after: 67_090_032_000, sources: vec![object("Secret", secret)] })
     }
 }
 
+impl Certificates {
+    /// The key of a certificate from elsewhere.
+    pub(crate) fn insert(&self, id: String, key: PrivateKey) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys.insert(id, key);
+    }
+
+    /// From now on there is a key for every certificate, which fits none.
+    pub(crate) fn make_up(&self) -> Result<(), Error> {
+        let made = rcgen::KeyPair::generate()
+            .map_err(|error| Error::Machine { action: "make a key", reason: error.to_string() })?;
+        let key = PrivateKey::new(made.serialize_pem());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).made_up = Some(key);
+        Ok(())
+    }
+}
+
 impl KeySource for Certificates {
     fn private_key(&self, certificate: &str) -> Option<PrivateKey> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(certificate).cloned()
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.keys.get(certificate).or(known.made_up.as_ref()).cloned()
     }
 }

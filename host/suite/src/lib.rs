@@ -24,7 +24,9 @@ mod clause;
 mod clauses;
 mod directory;
 mod fixtures;
+mod measure;
 mod ports;
+pub mod recording;
 mod records;
 mod relay;
 mod report;
@@ -39,6 +41,7 @@ use url::Url;
 use bench::Bench;
 
 pub use fixtures::{NAMESPACE, services};
+pub use measure::{Measurements, Size, Times, measure};
 pub use report::{ClauseReport, Report, Verdict};
 
 /// What is put to the test, and with what.
@@ -63,6 +66,8 @@ pub struct Options {
     pub patience: Duration,
     /// Where compiled components are kept from one run to the next.
     pub cache_dir: Option<PathBuf>,
+    /// Who the controller says that it is; another one each time, if nothing else.
+    pub controller: Option<String>,
 }
 
 /// How long the suite waits for a load balancer to become ready, or to go.
@@ -80,6 +85,7 @@ impl Options {
             only: Vec::new(),
             patience: PATIENCE,
             cache_dir: None,
+            controller: None,
         }
     }
 }
@@ -105,6 +111,34 @@ pub enum Error {
         name: String,
         /// The grants that there are.
         known: Vec<String>,
+    },
+    /// The component does not say what it is.
+    #[error("nothing can be tried: {0}")]
+    Undescribed(String),
+    /// A call that was to be measured failed.
+    #[error("nothing can be measured: {0}")]
+    Unmeasured(String),
+    /// There is nothing to record, or to measure with.
+    #[error("there is no API for the HTTP grant `{grant}`; name one by its URL")]
+    NoApi {
+        /// The grant.
+        grant: String,
+    },
+    /// The credentials of a grant cannot be read, and so not be kept out of a recording.
+    #[error("the credentials of the HTTP grant `{grant}`: {reason}")]
+    Credentials {
+        /// The grant.
+        grant: String,
+        /// What is missing.
+        reason: String,
+    },
+    /// A recording cannot be used.
+    #[error("the recording {} cannot be used: {reason}", path.display())]
+    Recording {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The machine does not let the suite work.
     #[error("the suite cannot {action}: {reason}")]

@@ -1,10 +1,11 @@
-//! What stands between a provider and an API: it passes requests on, writes them down, and breaks them if it is told to.
+//! What stands between a provider and an API: it passes requests on, writes them down, and breaks them if it is told to. A
+//! recording may stand for the API.
 
 use std::{
     net::Ipv4Addr,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -19,7 +20,10 @@ use reqwest::Client;
 use tokio::{net::TcpListener, task::AbortHandle};
 use url::{Origin, Url};
 
-use crate::Error;
+use crate::{
+    Error,
+    recording::{self, Body as Content, Redaction, Tape},
+};
 
 /// The largest body that is passed on.
 const MAX_BODY: usize = 1 << 30;
@@ -28,6 +32,10 @@ const MAX_BODY: usize = 1 << 30;
 const OWN_HEADERS: [HeaderName; 5] =
     [header::HOST, header::CONNECTION, header::TRANSFER_ENCODING, header::CONTENT_LENGTH, header::UPGRADE];
 
+/// Headers of an answer that a provider may go by.
+const TOLD_HEADERS: [HeaderName; 6] =
+    [header::CONTENT_TYPE, header::DATE, header::ETAG, header::LAST_MODIFIED, header::LOCATION, header::RETRY_AFTER];
+
 /// An API.
 #[derive(Clone)]
 pub(crate) struct Upstream {
@@ -35,7 +43,24 @@ pub(crate) struct Upstream {
     client: Client,
 }
 
+/// Who answers behind a relay.
+#[derive(Clone)]
+pub(crate) enum Behind {
+    /// Nobody: every request fails.
+    Nobody,
+    Api(Upstream),
+    /// A recording of an API with this base URL.
+    Tape {
+        base: Url,
+        tape: Arc<Mutex<Tape>>,
+    },
+}
+
 impl Upstream {
+    pub(crate) fn base(&self) -> &Url {
+        &self.base
+    }
+
     pub(crate) fn new(base: Url, ca_file: Option<&Path>) -> Result<Self, Error> {
         let failed = |reason: String| Error::Machine { action: "reach the API", reason };
         let mut builder = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
@@ -82,18 +107,45 @@ pub(crate) enum Mode {
 pub(crate) struct Exchange {
     pub(crate) method: Method,
     pub(crate) target: String,
+    pub(crate) sent: Bytes,
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    /// With the links that the API has.
     pub(crate) answer: Bytes,
+    pub(crate) answered: Instant,
+}
+
+impl Exchange {
+    /// As a recording has it, without what is secret.
+    pub(crate) fn written(&self, api: &str, redaction: &Redaction) -> recording::Exchange {
+        let header = |name: &HeaderName| {
+            let value = self.headers.get(name)?.to_str().ok()?;
+            let value = String::from_utf8_lossy(&redaction.applied(value.as_bytes())).into_owned();
+            Some((name.to_string(), value))
+        };
+        recording::Exchange {
+            api: api.to_owned(),
+            method: self.method.to_string(),
+            target: String::from_utf8_lossy(&redaction.applied(self.target.as_bytes())).into_owned(),
+            sent: Content::of(&redaction.applied(&self.sent)),
+            status: self.status.as_u16(),
+            headers: TOLD_HEADERS.iter().filter_map(header).collect(),
+            answer: Content::of(&redaction.applied(&self.answer)),
+        }
+    }
 }
 
 /// Serves until it is dropped.
 pub(crate) struct Relay {
+    grant: String,
     desk: Arc<Desk>,
     base_url: Url,
     server: AbortHandle,
 }
 
 struct Desk {
-    upstream: Option<Upstream>,
+    grant: String,
+    source: Behind,
     /// As texts, which stand in bodies: of the relay, of the API.
     origins: (String, String),
     state: Mutex<Told>,
@@ -106,7 +158,7 @@ struct Told {
 }
 
 impl Relay {
-    pub(crate) async fn start(upstream: Option<Upstream>) -> Result<Self, Error> {
+    pub(crate) async fn start(grant: &str, source: Behind) -> Result<Self, Error> {
         let failed = Error::machine("listen on a port of this machine");
         let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
         let (listener, address) =
@@ -114,18 +166,23 @@ impl Relay {
         let origin = format!("http://{address}");
         let mut base_url = Url::parse(&origin).expect("an address makes a URL");
         let mut api = String::new();
-        if let Some(upstream) = &upstream {
-            base_url.set_path(upstream.base.path());
-            api = match upstream.base.origin() {
+        if let Behind::Api(Upstream { base, .. }) | Behind::Tape { base, .. } = &source {
+            base_url.set_path(base.path());
+            api = match base.origin() {
                 origin @ Origin::Tuple(..) => origin.ascii_serialization(),
                 Origin::Opaque(_) => String::new(),
             };
         }
         let state = Mutex::new(Told { mode: Mode::Pass, requests: 0, exchanges: Vec::new() });
-        let desk = Arc::new(Desk { upstream, origins: (origin, api), state });
+        let desk = Arc::new(Desk { grant: grant.to_owned(), source, origins: (origin, api), state });
         let router = Router::new().fallback(answer).with_state(desk.clone());
         let serve = async move { axum::serve(listener, router).await };
-        Ok(Self { desk, base_url, server: tokio::spawn(serve).abort_handle() })
+        Ok(Self { grant: grant.to_owned(), desk, base_url, server: tokio::spawn(serve).abort_handle() })
+    }
+
+    /// The grant whose API this is.
+    pub(crate) fn grant(&self) -> &str {
+        &self.grant
     }
 
     /// What a provider's grant has to name: the API's, with the relay in its place.
@@ -134,7 +191,7 @@ impl Relay {
     }
 
     pub(crate) fn has_upstream(&self) -> bool {
-        self.desk.upstream.is_some()
+        matches!(self.desk.source, Behind::Api(_))
     }
 
     pub(crate) fn set(&self, mode: Mode) {
@@ -194,36 +251,55 @@ async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response {
 }
 
 async fn pass(desk: &Desk, request: Request) -> Response {
-    let Some(upstream) = &desk.upstream else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "there is no API").into_response();
-    };
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let (relay, api) = &desk.origins;
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+    let sent = replaced(body, relay, api);
+    let upstream = match &desk.source {
+        Behind::Nobody => return (StatusCode::SERVICE_UNAVAILABLE, "there is no API").into_response(),
+        Behind::Tape { tape, .. } => return played(desk, tape, &parts.method, &target, &sent),
+        Behind::Api(upstream) => upstream,
+    };
     let Ok(url) = Url::parse(&format!("{api}{target}")) else {
         return StatusCode::BAD_REQUEST.into_response();
     };
-    let sent = upstream
-        .client
-        .request(parts.method.clone(), url)
-        .headers(kept(&parts.headers))
-        .body(replaced(body, relay, api))
-        .send()
-        .await;
-    let answer = match sent {
+    let asked = upstream.client.request(parts.method.clone(), url).headers(kept(&parts.headers)).body(sent.clone());
+    let answer = match asked.send().await {
         Ok(answer) => answer,
         Err(error) => return (StatusCode::BAD_GATEWAY, format!("the API cannot be reached: {error}")).into_response(),
     };
     let (status, headers) = (answer.status(), kept(answer.headers()));
-    let Ok(body) = answer.bytes().await else {
+    let Ok(answer) = answer.bytes().await else {
         return StatusCode::BAD_GATEWAY.into_response();
     };
-    let body = replaced(body, api, relay);
-    desk.told(|told| told.exchanges.push(Exchange { method: parts.method, target, answer: body.clone() }));
-    (status, located(headers, api, relay), body).into_response()
+    let exchange = Exchange {
+        method: parts.method,
+        target,
+        sent,
+        status,
+        headers: headers.clone(),
+        answer: answer.clone(),
+        answered: Instant::now(),
+    };
+    desk.told(|told| told.exchanges.push(exchange));
+    (status, located(headers, api, relay), replaced(answer, api, relay)).into_response()
+}
+
+/// The answer that is on the tape.
+fn played(desk: &Desk, tape: &Mutex<Tape>, method: &Method, target: &str, sent: &[u8]) -> Response {
+    let (relay, api) = &desk.origins;
+    let mut tape = tape.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(exchange) = tape.answer(&desk.grant, method.as_str(), target, sent) else {
+        return (StatusCode::NOT_IMPLEMENTED, "this request was not recorded").into_response();
+    };
+    let status = StatusCode::from_u16(exchange.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let header = |(name, value): (&String, &String)| Some((name.parse().ok()?, value.parse().ok()?));
+    let headers: HeaderMap = exchange.headers.iter().filter_map(header).collect();
+    let answer = replaced(exchange.answer.bytes().into(), api, relay);
+    (status, located(headers, api, relay), answer).into_response()
 }
 
 /// Without the headers that the next connection has of its own.

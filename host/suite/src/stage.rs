@@ -18,7 +18,7 @@ use crate::{
     clause::{Checked, Ended, ensure},
     directory::Directory,
     fixtures::Fixtures,
-    relay::{Mode, Relay},
+    relay::{Exchange, Mode, Relay},
 };
 
 /// Between two looks.
@@ -60,6 +60,19 @@ impl Stage {
             }
         }
         self.plugin.shutdown().await;
+    }
+
+    /// Ends the services, and leaves everything as it is.
+    pub(crate) async fn leave(self) {
+        self.plugin.shutdown().await;
+    }
+
+    /// What was passed on since the last time, with the grants, in the order of the answers.
+    pub(crate) fn take_exchanges(&self) -> Vec<(String, Exchange)> {
+        let of = |relay: &Relay| relay.take().into_iter().map(|it| (relay.grant().to_owned(), it)).collect::<Vec<_>>();
+        let mut exchanges: Vec<_> = self.relays.iter().flat_map(of).collect();
+        exchanges.sort_by_key(|(_, exchange)| exchange.answered);
+        exchanges
     }
 
     pub(crate) fn set_apis(&self, mode: Mode) {
@@ -129,6 +142,18 @@ impl Stage {
             self.apply(change).await?;
         }
         self.settle(wanted).await
+    }
+
+    /// Leads from what is served to something else by one call, as the host makes it.
+    pub(crate) async fn change_once(&self, served: &Configuration, wanted: &Configuration) -> Checked {
+        let change = match self.fixtures.descriptor.change_sets {
+            ChangeKind::Complete => Some(wanted.complete()),
+            ChangeKind::Incremental => wanted.changes_since(served),
+        };
+        match change {
+            Some(change) => self.apply(change).await.map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Waits until a load balancer is ready. As the host does, it answers drift with a complete apply.
@@ -224,7 +249,7 @@ impl Stage {
 }
 
 /// Whether a failure may go away by itself.
-fn passes(error: &CallError) -> bool {
+pub(crate) fn passes(error: &CallError) -> bool {
     matches!(error, CallError::Provider(ProviderError::Unavailable(_) | ProviderError::Conflict(_)))
 }
 

@@ -71,7 +71,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     }
 }
 
-fn api(text: &str) -> anyhow::Result<(String, Url)> {
+/// `GRANT=URL`.
+pub(super) fn api(text: &str) -> anyhow::Result<(String, Url)> {
     let (grant, url) =
         text.split_once('=').ok_or_else(|| anyhow!("not of the form GRANT=URL, as in api=http://127.0.0.1:8080/v2"))?;
     let url: Url = url.parse().map_err(|error| anyhow!("{url:?} is no URL: {error}"))?;

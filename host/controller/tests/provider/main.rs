@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod files;
+mod recording;
 mod registries;
 mod running;
 #[path = "../../../registry/tests/all/server.rs"]

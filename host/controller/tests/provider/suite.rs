@@ -22,6 +22,19 @@ fn what_is_kept_and_what_is_broken_is_shown_to_people_and_to_programs() {
 }
 
 #[test]
+fn what_calls_take_is_measured() {
+    let world = World::new();
+    let plugins = crate::recording::plugins();
+    let target = ["bench", "nginx", "--plugin-dir", &plugins, "--endpoints", "15,30"];
+    let text = world.succeeds(&target);
+    assert!(text.contains("endpoints ") && text.contains("one endpoint changed "), "{text}");
+    let json = world.succeeds(&[&target[..], &["--json"]].concat());
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["sizes"][1]["endpoints"], &json["provider"]), (&30.into(), &"nginx".into()));
+    assert!(json["sizes"][0]["again"]["median"].as_f64().unwrap() > 0.0, "{json}");
+}
+
+#[test]
 fn what_cannot_be_tested_is_told() {
     let world = World::new();
     let quiet = world.guest("quiet", "quiet.wasm");

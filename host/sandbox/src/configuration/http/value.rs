@@ -19,7 +19,10 @@ pub enum ValueFrom {
 
 impl ValueFrom {
     /// The value as it is now; the error says what is missing and never what is there.
-    pub(crate) fn read(&self) -> Result<Zeroizing<String>, String> {
+    ///
+    /// # Errors
+    /// If it is not there, or empty.
+    pub fn read(&self) -> Result<Zeroizing<String>, String> {
         let (value, place) = match self {
             Self::Literal(value) => (value.clone(), "the value".to_owned()),
             Self::Env(name) => {
