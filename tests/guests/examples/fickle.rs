@@ -8,7 +8,8 @@ use exports::lb_controller::provider::provider::Guest;
 use lb_controller::provider::{
     random,
     types::{
-        BackendDetail, ChangeKind, ChangeSet, Descriptor, Error, Observed, Outcome, Placement, Readiness, Removal, Scope,
+        BackendDetail, ChangeKind, ChangeSet, Descriptor, Error, Observed, Outcome, Placement, Readiness, Removal,
+        Scope,
     },
 };
 
