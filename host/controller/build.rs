@@ -15,9 +15,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let manifest = out.join("sdk.toml");
     fs::write(&manifest, standalone(&read(&root.join("sdk/Cargo.toml"))?, &read(&root.join("Cargo.toml"))?)?)?;
 
-    let mut template = BTreeMap::new();
-    collect(&root.join("sdk/template/rust"), "", &mut template)?;
-    template.insert("rust-toolchain.toml".to_owned(), root.join("rust-toolchain.toml"));
+    let mut rust = BTreeMap::new();
+    collect(&root.join("sdk/template/rust"), "", &mut rust)?;
+    rust.insert("rust-toolchain.toml".to_owned(), root.join("rust-toolchain.toml"));
+    let (mut python, mut javascript, mut wit) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    collect(&root.join("sdk/template/python"), "", &mut python)?;
+    collect(&root.join("sdk/template/javascript"), "", &mut javascript)?;
+    collect(&root.join("wit"), "wit/deps/lb-controller/", &mut wit)?;
     let mut vendored = BTreeMap::new();
     collect(&root.join("sdk/src"), "vendor/sdk/src/", &mut vendored)?;
     collect(&root.join("wit"), "vendor/wit/", &mut vendored)?;
@@ -27,8 +31,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut code = String::new();
     for (name, comment, files) in [
-        ("TEMPLATE", "A project, with placeholders for its name.", template),
-        ("VENDORED", "The SDK and the contract.", vendored),
+        ("RUST", "A project, with placeholders for its name.", rust),
+        ("PYTHON", "The same in Python.", python),
+        ("JAVASCRIPT", "The same in JavaScript.", javascript),
+        ("VENDORED", "The SDK and the contract, for Rust.", vendored),
+        ("WIT", "The contract, for other languages.", wit),
     ] {
         writeln!(code, "/// {comment}\npub(super) const {name}: &[(&str, &str)] = &[")?;
         for (path, file) in files {
@@ -53,7 +60,18 @@ fn collect(directory: &Path, prefix: &str, files: &mut BTreeMap<String, PathBuf>
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).ok_or("a file name that is not text")?;
         // What builds and tools leave behind.
-        if matches!(name, "target" | "Cargo.lock" | "vendor" | "state") {
+        if matches!(
+            name,
+            "target"
+                | "Cargo.lock"
+                | "vendor"
+                | "state"
+                | "venv"
+                | "bindings"
+                | "__pycache__"
+                | "node_modules"
+                | "package-lock.json"
+        ) {
             continue;
         }
         let name = format!("{prefix}{name}");

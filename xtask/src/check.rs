@@ -33,7 +33,7 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
     step.done("");
 
     headline("Guide", "a new provider, outside the checkout");
-    guide::guide(workspace)?;
+    guide::guide(workspace, guide::Language::Rust)?;
 
     headline("Tests", "");
     cargo_step(workspace, "documentation tests", &["test", "--locked", "--workspace", "--doc"])?;
@@ -68,13 +68,13 @@ fn end_to_end_with_caddy(workspace: &Workspace) -> Result<()> {
 }
 
 /// That a new provider builds and passes.
-pub(crate) fn guide(workspace: &Workspace) -> Result<()> {
+pub(crate) fn guide(workspace: &Workspace, language: guide::Language) -> Result<()> {
     prepare(workspace)?;
     let mut step = Step::begin("lb-controller");
     demo::build_programs(workspace, &mut step, &["lb-controller"])?;
     step.done("");
     headline("Guide", "a new provider, outside the checkout");
-    guide::guide(workspace)
+    guide::guide(workspace, language)
 }
 
 /// Formatting, lints, and that each crate builds without the features that its neighbours ask for.

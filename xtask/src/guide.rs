@@ -10,8 +10,16 @@ use anyhow::{Context, Result};
 
 use crate::{command::run, terminal::Step, workspace::Workspace};
 
-/// Writes a new provider with the controller that was built last, and has it tested, built and checked.
-pub(crate) fn guide(workspace: &Workspace) -> Result<()> {
+/// The languages of `provider new`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Language {
+    Rust,
+    Python,
+    JavaScript,
+}
+
+/// Writes a new provider with the controller that was built last, and has it tested, built, checked and put to the test.
+pub(crate) fn guide(workspace: &Workspace, language: Language) -> Result<()> {
     let directory = Directory::new()?;
     let project = directory.0.join("edge-lb");
     let target = workspace.target.join("guide");
@@ -23,19 +31,44 @@ pub(crate) fn guide(workspace: &Workspace) -> Result<()> {
         Ok(())
     };
     let controller = || Command::new(workspace.program("lb-controller"));
-    let cargo = |arguments: &[&str]| {
-        let mut cargo = workspace.cargo();
-        cargo.args(arguments).current_dir(&project).env("CARGO_TARGET_DIR", &target);
-        cargo
+    let inside = |line: &[&str]| {
+        let mut command = if line[0] == "cargo" { workspace.cargo() } else { Command::new(line[0]) };
+        command.args(&line[1..]).current_dir(&project).env("CARGO_TARGET_DIR", &target);
+        command
     };
 
-    step("provider new", controller().args(["provider", "new", "edge-lb", "--path"]).arg(&project))?;
-    // The versions that all else here is built with, so that nothing new has to be downloaded. Cargo drops the rest.
-    let lock = project.join("Cargo.lock");
-    fs::copy(workspace.root.join("Cargo.lock"), &lock).with_context(|| format!("cannot write {}", lock.display()))?;
-    step("its tests", &mut cargo(&["test", "--quiet"]))?;
-    step("its component", &mut cargo(&["wasm", "--quiet"]))?;
-    let component = target.join("wasm32-unknown-unknown/release/edge_lb.wasm");
+    let (name, tools, test, build, component): (_, &[&[&str]], &[&str], &[&str], _) = match language {
+        Language::Rust => (
+            "rust",
+            &[],
+            &["cargo", "test", "--quiet"],
+            &["cargo", "wasm", "--quiet"],
+            target.join("wasm32-unknown-unknown/release/edge_lb.wasm"),
+        ),
+        Language::Python => {
+            ("python", &[&["make", "venv"]], &["make", "test"], &["make"], project.join("edge-lb.wasm"))
+        }
+        Language::JavaScript => (
+            "javascript",
+            &[&["npm", "install"]],
+            &["npm", "test"],
+            &["npm", "run", "build"],
+            project.join("edge-lb.wasm"),
+        ),
+    };
+    let new = ["provider", "new", "edge-lb", "--lang", name, "--path"];
+    step("provider new", controller().args(new).arg(&project))?;
+    if language == Language::Rust {
+        // The versions that all else here is built with, so that nothing new has to be downloaded. Cargo drops the rest.
+        let lock = project.join("Cargo.lock");
+        fs::copy(workspace.root.join("Cargo.lock"), &lock)
+            .with_context(|| format!("cannot write {}", lock.display()))?;
+    }
+    for line in tools {
+        step("its tools", &mut inside(line))?;
+    }
+    step("its tests", &mut inside(test))?;
+    step("its component", &mut inside(build))?;
     for (label, verb) in [("provider check", "check"), ("provider test", "test")] {
         let mut command = controller();
         command.args(["provider", verb]).arg(&component).arg("--config").arg(project.join("edge-lb.yaml"));

@@ -27,7 +27,8 @@ Usage: cargo xtask <verb>
   test            formatting, lints, providers, hostile guests, all tests: what continuous integration runs
   bench [NAME]    what design.md gives budgets for, measured with optimised builds
   lint            formatting and lints, and each crate alone
-  guide           write a new provider outside the checkout, test, build and check it
+  guide [rust]    write a new provider outside the checkout, test it, build it, and put it to the test
+  guide python    the same in Python, guide javascript in JavaScript: with the tools of these languages
   plugins         build the providers into target/plugins
   help            this text
 ";
@@ -47,7 +48,9 @@ fn main() -> ExitCode {
         ["test"] => run(check::test),
         ["bench", names @ ..] => run(|workspace| bench::bench(workspace, names)),
         ["lint"] => run(check::lint),
-        ["guide"] => run(check::guide),
+        ["guide"] | ["guide", "rust"] => run(|workspace| check::guide(workspace, guide::Language::Rust)),
+        ["guide", "python"] => run(|workspace| check::guide(workspace, guide::Language::Python)),
+        ["guide", "javascript"] => run(|workspace| check::guide(workspace, guide::Language::JavaScript)),
         ["plugins"] => run(|workspace| {
             prerequisites::rust(workspace)?;
             plugins::providers(workspace)

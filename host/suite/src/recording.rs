@@ -107,6 +107,12 @@ pub struct Exchange {
     pub answer: Body,
 }
 
+/// What tells a form from another one.
+#[derive(Deserialize)]
+struct Form {
+    recording: Option<u32>,
+}
+
 impl Recording {
     /// Reads a recording from a file.
     ///
@@ -119,10 +125,6 @@ impl Recording {
             return Err(failed(format!("it has {size} bytes; {MOST} at most are read")));
         }
         let text = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
-        #[derive(Deserialize)]
-        struct Form {
-            recording: Option<u32>,
-        }
         let form: Form =
             serde_json::from_slice(&text).map_err(|error| failed(format!("it is no recording: {error}")))?;
         match form.recording {

@@ -1,4 +1,4 @@
-//! `provider new`: a project that builds with nothing but crates.io.
+//! `provider new`: a project that builds with nothing but the registry of its language.
 
 use std::{
     fs,
@@ -64,9 +64,38 @@ pub(crate) struct Args {
     sdk: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Language {
+    /// With the SDK
     Rust,
+    /// With componentize-py, from the contract itself
+    Python,
+    /// With ComponentizeJS, from the contract itself
+    #[value(name = "javascript", alias = "js")]
+    JavaScript,
+}
+
+/// Paths and contents.
+type Files = &'static [(&'static str, &'static str)];
+
+impl Language {
+    /// The files of a project, and those that come from here unchanged.
+    fn files(self) -> (Files, Files) {
+        match self {
+            Self::Rust => (project::RUST, project::VENDORED),
+            Self::Python => (project::PYTHON, project::WIT),
+            Self::JavaScript => (project::JAVASCRIPT, project::WIT),
+        }
+    }
+
+    /// What runs the tests, and what builds the component.
+    fn commands(self) -> [&'static str; 2] {
+        match self {
+            Self::Rust => ["cargo test", "cargo wasm"],
+            Self::Python => ["make test", "make"],
+            Self::JavaScript => ["npm test", "npm run build"],
+        }
+    }
 }
 
 /// Writes a project, and says what to do with it.
@@ -74,9 +103,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let directory = create(args)?;
     let mut page = Page::new();
     page.title("written", &directory.display().to_string());
-    page.cells(&[("cargo test", 12)], "runs the provider natively");
-    page.cells(&[("cargo wasm", 12)], "builds the component");
-    page.cells(&[("README.md", 12)], "says how to see it work");
+    let [test, build] = args.lang.commands();
+    if args.lang == Language::JavaScript {
+        page.cells(&[("npm install", 14)], "fetches what it is built with");
+    }
+    page.cells(&[(test, 14)], "runs the provider natively");
+    page.cells(&[(build, 14)], "builds the component");
+    page.cells(&[("README.md", 14)], "says how to see it work");
     Ok(page.print()?)
 }
 
@@ -89,9 +122,12 @@ fn create(args: &Args) -> anyhow::Result<PathBuf> {
     if fs::read_dir(&directory).with_context(unusable)?.next().is_some() {
         return Err(Usage(format!("{} is not empty; choose another --path", directory.display())).into());
     }
-    let Language::Rust = args.lang;
+    if args.lang != Language::Rust && args.sdk.is_some() {
+        return Err(Usage("--sdk is for Rust; other languages work from the contract itself".to_owned()).into());
+    }
+    let (template, unchanged) = args.lang.files();
     let sdk = args.sdk.as_deref().map(dependency).transpose()?;
-    for (path, content) in project::TEMPLATE {
+    for (path, content) in template {
         let mut content = named(content, &args.name);
         if let Some(sdk) = &sdk {
             content = content.replace(VENDORED_SDK, sdk);
@@ -99,7 +135,7 @@ fn create(args: &Args) -> anyhow::Result<PathBuf> {
         write(&directory.join(named(path, &args.name)), &content)?;
     }
     if sdk.is_none() {
-        for (path, content) in project::VENDORED {
+        for (path, content) in unchanged {
             write(&directory.join(path), content)?;
         }
     }

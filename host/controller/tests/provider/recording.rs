@@ -110,12 +110,9 @@ async fn what_was_recorded_plays_without_the_api() {
     assert!(told.starts_with('✓') && told.contains("all as they were recorded"), "{told}");
 
     // As if another version had done it otherwise.
-    let posts = recording["calls"][0]["exchanges"].as_array_mut().unwrap().iter_mut();
+    let mut posts = recording["calls"][0]["exchanges"].as_array_mut().unwrap().iter_mut();
     let balancer = posts
-        .filter(|exchange| {
-            exchange["method"] == "POST" && exchange["target"].as_str().unwrap().contains("loadbalancer")
-        })
-        .next_back()
+        .rfind(|exchange| exchange["method"] == "POST" && exchange["target"].as_str().unwrap().contains("loadbalancer"))
         .unwrap();
     balancer["sent"]["json"]["launchConfig"]["imageUuid"] = "docker:rancher/other:v1".into();
     let changed = world.write("changed.json", recording.to_string().as_bytes());

@@ -53,7 +53,7 @@ impl Body {
             (one, other) if one == other => Vec::new(),
             (Self::Json(one), Self::Json(other)) => {
                 let mut lines = Vec::new();
-                compare(one, other, String::new(), &mut lines);
+                compare(one, other, "", &mut lines);
                 lines
             }
             (one, other) => vec![format!("{} became {}", one.shown(), other.shown())],
@@ -79,13 +79,13 @@ fn short(text: &str) -> String {
     }
 }
 
-fn compare(one: &Value, other: &Value, place: String, lines: &mut Vec<String>) {
+fn compare(one: &Value, other: &Value, place: &str, lines: &mut Vec<String>) {
     match (one, other) {
         (one, other) if one == other => {}
         (Value::Object(one), Value::Object(other)) => {
             for (key, value) in one {
                 match other.get(key) {
-                    Some(other) => compare(value, other, format!("{place}/{key}"), lines),
+                    Some(other) => compare(value, other, &format!("{place}/{key}"), lines),
                     None => lines.push(format!("{place}/{key}: {} is missing", short(&value.to_string()))),
                 }
             }
@@ -95,7 +95,7 @@ fn compare(one: &Value, other: &Value, place: String, lines: &mut Vec<String>) {
         }
         (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
             for (index, (one, other)) in one.iter().zip(other).enumerate() {
-                compare(one, other, format!("{place}/{index}"), lines);
+                compare(one, other, &format!("{place}/{index}"), lines);
             }
         }
         (one, other) => {

@@ -121,7 +121,7 @@ impl Tape {
         now()
             .find(|&at| self.exchanges[at].asked == 0)
             .or_else(|| now().next_back())
-            .or_else(|| all().take(self.since).filter(same).next_back())
+            .or_else(|| all().take(self.since).rfind(same))
             .or_else(|| all().skip(until).find(same))
     }
 }

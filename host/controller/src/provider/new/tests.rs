@@ -53,6 +53,34 @@ fn an_sdk_that_is_elsewhere_is_not_copied() {
 }
 
 #[test]
+fn other_languages_bring_the_contract_instead_of_an_sdk() {
+    let temporary = tempfile::tempdir().unwrap();
+    for (lang, file, text) in
+        [(Language::Python, "app.py", "name=\"edge-9\""), (Language::JavaScript, "src/provider.js", "name: \"edge-9\"")]
+    {
+        let directory = temporary.path().join(format!("{lang:?}"));
+        let args = |sdk: Option<&str>| Args {
+            name: "edge-9".to_owned(),
+            lang,
+            path: Some(directory.clone()),
+            sdk: sdk.map(str::to_owned),
+        };
+        let error = create(&args(Some("/anywhere"))).unwrap_err();
+        assert!(error.is::<Usage>() && error.to_string().contains("--sdk is for Rust"), "{error}");
+        create(&args(None)).unwrap();
+        for (path, text) in all(&directory) {
+            let stale = [NAME, CRATE, TYPE].iter().any(|word| text.contains(word) || path.ends_with(word));
+            assert!(!stale, "{}", path.display());
+        }
+        let read = |path: &str| fs::read_to_string(directory.join(path)).unwrap();
+        assert!(read(file).contains(text), "{file}");
+        assert!(read("wit/edge-9.wit").contains("world edge-9 {"));
+        assert!(read("wit/deps/lb-controller/world.wit").contains("world plugin"));
+        assert!(!directory.join("vendor").exists());
+    }
+}
+
+#[test]
 fn nothing_is_written_over() {
     let temporary = tempfile::tempdir().unwrap();
     fs::write(temporary.path().join("mine"), "").unwrap();
