@@ -11,6 +11,7 @@ mod record;
 mod replay;
 mod schema;
 mod test;
+mod trial;
 
 use std::path::PathBuf;
 

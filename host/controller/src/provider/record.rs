@@ -1,24 +1,19 @@
-use std::{io::Write as _, path::PathBuf, sync::Arc, time::Duration};
+use std::{io::Write as _, path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use lb_model::{cluster::Change, translate::Translator};
 use lb_suite::recording::{self, Story};
-use url::Url;
 
-use super::{Target, test::api};
-use crate::{component::Component, config::Options, objects::Objects, plugin};
+use super::trial::{Apis, Trial};
+use crate::objects::Objects;
 
 /// Options of `record`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    target: Target,
-    /// The configuration file to run it with [default: the file beside the component, nginx.yaml for nginx.wasm]
-    #[arg(long, env = "LB_CONTROLLER_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The API behind an HTTP grant; may be given several times. It is changed, and left without what was made
-    #[arg(long = "api", value_name = "GRANT=URL", value_parser = api)]
-    apis: Vec<(String, Url)>,
+    trial: Trial,
+    #[command(flatten)]
+    apis: Apis,
     /// Manifests of all that there is, a file or a directory; given again, of all that there is next
     #[arg(long = "step", value_name = "FILE|DIR", required = true)]
     steps: Vec<PathBuf>,
@@ -32,9 +27,7 @@ pub(crate) struct Args {
 
 /// Leads a provider through the steps with real APIs, and writes down what it asked of them.
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    let options = Options { config: args.config, ..args.target.options() }.with_file()?;
-    let component = Component::find(&options).await?;
-    let (configuration, _) = plugin::configuration(&options, &component)?;
+    let (component, options, suite) = args.trial.prepare(args.patience).await?;
     let descriptor = Arc::new(super::inspection(&component, &options).await?.descriptor);
     let mut story = Story::default();
     for step in args.steps {
@@ -55,14 +48,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         story.steps.push(wanted);
         story.keys.extend(objects.keys);
     }
-    let suite = lb_suite::Options {
-        name: component.name().to_owned(),
-        digest: component.source().digest.map(str::to_owned),
-        apis: args.apis.into_iter().collect(),
-        patience: Duration::from_secs(args.patience),
-        cache_dir: Some(options.state_dir().join("cache")),
-        ..lb_suite::Options::new(component.source().path.to_owned(), configuration)
-    };
+    let suite = lb_suite::Options { apis: args.apis.apis.into_iter().collect(), ..suite };
     let recording = recording::record(suite, story).await?;
     let mut text = serde_json::to_string_pretty(&recording)?;
     text.push('\n');

@@ -1,23 +1,16 @@
-use std::{io::Write as _, path::PathBuf, time::Duration};
+use std::io::Write as _;
 
-use anyhow::{anyhow, bail};
-use url::Url;
+use anyhow::bail;
 
-use super::Target;
-use crate::{component::Component, config::Options, plugin};
+use super::trial::{Apis, Trial};
 
 /// Options of `test`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    target: Target,
-    /// The configuration file to test it with [default: the file beside the component, nginx.yaml for nginx.wasm]
-    #[arg(long, env = "LB_CONTROLLER_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// An API behind an HTTP grant that the suite may change: a double, or one that nobody else uses; may be given several
-    /// times [default: the API only fails, and clauses that need one that works are skipped]
-    #[arg(long = "api", value_name = "GRANT=URL", value_parser = api)]
-    apis: Vec<(String, Url)>,
+    trial: Trial,
+    #[command(flatten)]
+    apis: Apis,
     /// Check this clause alone; may be given several times [default: all]
     #[arg(long = "clause", value_name = "ID", value_delimiter = ',')]
     clauses: Vec<String>,
@@ -31,18 +24,8 @@ pub(crate) struct Args {
 
 /// Puts a component to the test, and prints what it keeps of the contract.
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    let options = Options { config: args.config, ..args.target.options() }.with_file()?;
-    let component = Component::find(&options).await?;
-    let (configuration, _) = plugin::configuration(&options, &component)?;
-    let suite = lb_suite::Options {
-        name: component.name().to_owned(),
-        digest: component.source().digest.map(str::to_owned),
-        apis: args.apis.into_iter().collect(),
-        only: args.clauses,
-        patience: Duration::from_secs(args.patience),
-        cache_dir: Some(options.state_dir().join("cache")),
-        ..lb_suite::Options::new(component.source().path.to_owned(), configuration)
-    };
+    let (component, _, suite) = args.trial.prepare(args.patience).await?;
+    let suite = lb_suite::Options { apis: args.apis.apis.into_iter().collect(), only: args.clauses, ..suite };
     let mut output = std::io::stdout().lock();
     // A report for programs comes at once; people are told while it grows.
     let mut told = Ok(());
@@ -69,15 +52,4 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         1 => bail!("{}: one clause of the contract is broken", component.name().display()),
         more => bail!("{}: {more} clauses of the contract are broken", component.name().display()),
     }
-}
-
-/// `GRANT=URL`.
-pub(super) fn api(text: &str) -> anyhow::Result<(String, Url)> {
-    let (grant, url) =
-        text.split_once('=').ok_or_else(|| anyhow!("not of the form GRANT=URL, as in api=http://127.0.0.1:8080/v2"))?;
-    let url: Url = url.parse().map_err(|error| anyhow!("{url:?} is no URL: {error}"))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        bail!("{url} is not of HTTP");
-    }
-    Ok((grant.to_owned(), url))
 }
