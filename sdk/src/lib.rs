@@ -89,4 +89,4 @@ pub use bindings::lb_controller::provider::{
 pub use host::{Clock, Files, Host, Http, Identity, KeyReveal, Keys, Log, Random, Services};
 pub use provider::Provider;
 pub use schemars::{self, JsonSchema};
-pub use settings::settings_schema;
+pub use settings::{Within, settings_schema};

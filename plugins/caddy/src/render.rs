@@ -56,7 +56,7 @@ pub(crate) fn config(tier: Tier, settings: &Settings, change: &ChangeSet, exclus
     let mut unserved = Unserved::default();
     let http = Http {
         plain_port: settings.admin_address(tier).port(),
-        grace_period: Milliseconds(settings.grace_period_seconds.0 * 1000),
+        grace_period: Milliseconds(settings.grace_period_seconds.get() * 1000),
         servers: listener::servers(tier, &scope, &mut unserved),
     };
     let apps = Apps { http: Some(http), tls: (tier == Tier::Edge).then(|| tls::app(&scope)) };

@@ -1,14 +1,8 @@
 //! What the operator may set. The schema of the descriptor is made of these types and their comments.
 
-use std::{
-    borrow::Cow,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use lb_provider::{
-    JsonSchema,
-    schemars::{self, Schema, SchemaGenerator, json_schema},
-};
+use lb_provider::{JsonSchema, Within, schemars};
 use serde::{Deserialize, Serialize};
 
 use crate::names::Tier;
@@ -57,11 +51,11 @@ impl Default for Settings {
             edge_admin_address: AdminAddress(SocketAddr::from((Ipv4Addr::LOCALHOST, 2119))),
             router_admin_address: AdminAddress(SocketAddr::from((Ipv4Addr::LOCALHOST, 2120))),
             listen_addresses: vec![],
-            grace_period_seconds: Within(240),
-            connect_timeout_milliseconds: Within(5_000),
-            idle_timeout_milliseconds: Within(60_000),
-            body_limit_bytes: Within(100 << 20),
-            tries: Within(4),
+            grace_period_seconds: Within::new(240),
+            connect_timeout_milliseconds: Within::new(5_000),
+            idle_timeout_milliseconds: Within::new(60_000),
+            body_limit_bytes: Within::new(100 << 20),
+            tries: Within::new(4),
         }
     }
 }
@@ -82,36 +76,6 @@ impl TryFrom<String> for AdminAddress {
             return Err(format!("`{shown}` is not a port of the loopback address: who reaches it rules Caddy"));
         }
         Ok(Self(address))
-    }
-}
-
-/// A number from `MIN` to `MAX`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(try_from = "u64")]
-pub(crate) struct Within<const MIN: u64, const MAX: u64>(pub(crate) u64);
-
-impl<const MIN: u64, const MAX: u64> TryFrom<u64> for Within<MIN, MAX> {
-    type Error = String;
-
-    fn try_from(number: u64) -> Result<Self, String> {
-        if (MIN..=MAX).contains(&number) {
-            return Ok(Self(number));
-        }
-        Err(format!("{number} is not from {MIN} to {MAX}"))
-    }
-}
-
-impl<const MIN: u64, const MAX: u64> JsonSchema for Within<MIN, MAX> {
-    fn schema_name() -> Cow<'static, str> {
-        format!("From{MIN}To{MAX}").into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "integer", "minimum": MIN, "maximum": MAX })
     }
 }
 

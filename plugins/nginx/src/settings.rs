@@ -2,12 +2,10 @@
 
 mod values;
 
-use lb_provider::{JsonSchema, schemars};
+use lb_provider::{JsonSchema, Within, schemars};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use values::{
-    AbsolutePath, AccessLog, ListenAddress, ListenAddresses, SearchPath, User, Within, WorkerProcesses,
-};
+pub(crate) use values::{AbsolutePath, AccessLog, ListenAddress, ListenAddresses, SearchPath, User, WorkerProcesses};
 
 /// Settings of the nginx provider.
 //
@@ -68,17 +66,17 @@ impl Default for Settings {
             lua_package_path: None,
             access_log: AccessLog::Off,
             worker_processes: WorkerProcesses::Auto,
-            worker_connections: Within(4096),
-            worker_shutdown_timeout_seconds: Within(240),
-            client_keepalive_seconds: Within(75),
-            body_limit_bytes: Within(100 << 20),
-            upstream_keepalive_connections: Within(320),
-            upstream_keepalive_seconds: Within(60),
-            connect_timeout_milliseconds: Within(5_000),
-            idle_timeout_milliseconds: Within(60_000),
-            tries: Within(3),
-            tcp_idle_timeout_seconds: Within(600),
-            udp_idle_timeout_seconds: Within(60),
+            worker_connections: Within::new(4096),
+            worker_shutdown_timeout_seconds: Within::new(240),
+            client_keepalive_seconds: Within::new(75),
+            body_limit_bytes: Within::new(100 << 20),
+            upstream_keepalive_connections: Within::new(320),
+            upstream_keepalive_seconds: Within::new(60),
+            connect_timeout_milliseconds: Within::new(5_000),
+            idle_timeout_milliseconds: Within::new(60_000),
+            tries: Within::new(3),
+            tcp_idle_timeout_seconds: Within::new(600),
+            udp_idle_timeout_seconds: Within::new(60),
         }
     }
 }

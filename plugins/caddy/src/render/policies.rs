@@ -73,7 +73,7 @@ pub(super) fn changes(settings: &Settings, policies: &[Policy]) -> Result<Vec<Ha
         Policy::BodyLimit(bytes) => Some(*bytes),
         _ => None,
     });
-    let limit = limit.unwrap_or(settings.body_limit_bytes.0);
+    let limit = limit.unwrap_or(settings.body_limit_bytes.get());
     if limit > 0 {
         // Caddy counts in signed numbers.
         handlers.push(Handler::RequestBody { max_size: limit.min(1 << 62) });

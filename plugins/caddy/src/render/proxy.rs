@@ -71,10 +71,10 @@ fn transport(settings: &Settings, protocol: BackendProtocol) -> Result<Transport
             return Err("the Caddy provider speaks only HTTP to endpoints".to_owned());
         }
     };
-    let idle = Milliseconds(settings.idle_timeout_milliseconds.0);
+    let idle = Milliseconds(settings.idle_timeout_milliseconds.get());
     Ok(Transport {
         protocol: "http",
-        dial_timeout: Milliseconds(settings.connect_timeout_milliseconds.0),
+        dial_timeout: Milliseconds(settings.connect_timeout_milliseconds.get()),
         read_timeout: Some(idle),
         write_timeout: Some(idle),
         // The endpoint is asked for what the client asks for.
@@ -91,7 +91,7 @@ fn tries(settings: &Settings, policies: &[Policy]) -> (u64, bool) {
         Policy::Retry(retry) => Some((u64::from(retry.attempts), retry.non_idempotent)),
         _ => None,
     });
-    retry.unwrap_or((settings.tries.0, false))
+    retry.unwrap_or((settings.tries.get(), false))
 }
 
 /// Who the client is and what it asked for, as the edge saw it.

@@ -11,42 +11,6 @@ use lb_provider::{
 };
 use serde::{Deserialize, Serialize};
 
-/// A number from `MIN` to `MAX`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(try_from = "u64")]
-pub(crate) struct Within<const MIN: u64, const MAX: u64>(pub(super) u64);
-
-impl<const MIN: u64, const MAX: u64> TryFrom<u64> for Within<MIN, MAX> {
-    type Error = String;
-
-    fn try_from(number: u64) -> Result<Self, String> {
-        if (MIN..=MAX).contains(&number) {
-            return Ok(Self(number));
-        }
-        Err(format!("{number} is not from {MIN} to {MAX}"))
-    }
-}
-
-impl<const MIN: u64, const MAX: u64> JsonSchema for Within<MIN, MAX> {
-    fn schema_name() -> Cow<'static, str> {
-        format!("From{MIN}To{MAX}").into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "integer", "minimum": MIN, "maximum": MAX })
-    }
-}
-
-impl<const MIN: u64, const MAX: u64> From<Within<MIN, MAX>> for u64 {
-    fn from(number: Within<MIN, MAX>) -> Self {
-        number.0
-    }
-}
-
 /// An address that every listener binds to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
