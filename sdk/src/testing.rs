@@ -4,8 +4,11 @@
 //! are a [`Script`], or real processes with [`Programs`]. [`records`] builds change-sets. The functions here call a
 //! provider the way the component does, settings as JSON included.
 //!
+//! [`Component`] is the other half: the built component in the real sandbox, put to the test clause by clause.
+//!
 //! Its functions panic where a test cannot go on.
 
+mod component;
 mod directory;
 mod host;
 mod http;
@@ -16,6 +19,7 @@ mod script;
 
 use crate::{ChangeSet, Error, Host, Observed, Outcome, Provider, Removal, call};
 
+pub use component::Component;
 pub use directory::Directory;
 pub use host::{LogLine, TestHost};
 pub use http::json_response;

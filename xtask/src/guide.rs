@@ -34,6 +34,8 @@ pub(crate) fn guide(workspace: &Workspace, language: Language) -> Result<()> {
     let inside = |line: &[&str]| {
         let mut command = if line[0] == "cargo" { workspace.cargo() } else { Command::new(line[0]) };
         command.args(&line[1..]).current_dir(&project).env("CARGO_TARGET_DIR", &target);
+        command.env("LB_CONTROLLER", workspace.program("lb-controller"));
+        command.env("LB_CONTROLLER_STATE_DIR", target.join("state"));
         command
     };
 
@@ -73,6 +75,9 @@ pub(crate) fn guide(workspace: &Workspace, language: Language) -> Result<()> {
         let mut command = controller();
         command.args(["provider", verb]).arg(&component).arg("--config").arg(project.join("edge-lb.yaml"));
         step(label, command.arg("--state-dir").arg(target.join("state")))?;
+    }
+    if language == Language::Rust {
+        step("the component by its own test", &mut inside(&["cargo", "test", "--quiet", "--", "--ignored"]))?;
     }
     Ok(())
 }

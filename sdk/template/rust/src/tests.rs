@@ -3,7 +3,7 @@
 use lb_provider::{
     ChangeKind, ChangeSet, Endpoint, Files, Listener, PathMatch, Protocol, Provider, Redirect,
     RouteAction,
-    testing::{self, TestHost, records},
+    testing::{self, Component, TestHost, records},
 };
 
 use super::{MyLb, settings};
@@ -143,4 +143,12 @@ fn settings_are_checked_and_documented() {
         .map(|(key, value)| (key.clone(), value["default"].clone()))
         .collect();
     testing::check_settings::<MyLb>(&serde_json::Value::Object(defaults).to_string()).unwrap();
+}
+
+#[test]
+#[ignore = "needs the component and lb-controller: cargo wasm && cargo test -- --ignored"]
+fn the_component_keeps_the_contract() {
+    Component::built("my_lb")
+        .with(["--config", "my-lb.yaml"])
+        .keeps_the_contract();
 }
